@@ -1,0 +1,1 @@
+"""HTTP, OCPP, web pages and command line; composes the service."""

@@ -1,0 +1,29 @@
+"""Put the web application together."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from api import problems
+from api.dependencies import Context
+from api.ocpp_port import ocpp_router
+from api.routes import community, members, readings, sessions
+from api.web.pages import mount_static, pages_router
+
+_DESCRIPTION: Final = (
+    "Neighbours sell each other rooftop solar; drivers pay what the meter signed. Money is in "
+    "micros (millionths of a euro, decimal strings), energy in Wh, instants in Unix seconds."
+)
+
+
+def create_app(context: Context) -> FastAPI:
+    """Return the application that serves ``context``."""
+    app = FastAPI(title="Voisin", version="0.1.0", description=_DESCRIPTION)
+    app.state.context = context
+    problems.install(app)
+    for one in (community, members, readings, sessions):
+        app.include_router(one.router)
+    app.include_router(ocpp_router(context.service, context.desk))
+    app.include_router(pages_router(context.overview, context.trace))
+    mount_static(app)
+    return app

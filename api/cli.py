@@ -1,0 +1,86 @@
+"""The ``voisin`` command: follow a trace, verify a chain, look at the state of a community."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.embedded import CHAIN, DATABASE
+from api.settings import Settings
+from devnet.verify import verify as verify_chain
+from ledger.errors import NotFound, VoisinError
+from ledger.store import LedgerStore, open_readers
+from settlement.engine.tracing import trace as trace_of
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+devnet_app = typer.Typer(no_args_is_help=True, help="The embedded chain.")
+app.add_typer(devnet_app, name="devnet")
+
+_CONSOLE: Final = Console()
+Directory = Annotated[
+    Path | None, typer.Option("--data", help="Data directory; default: the newest demonstration.")
+]
+
+
+class NoDataError(NotFound):
+    """There is no community on this machine yet."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("no_data", f"nothing in {directory}; run scripts/demo first")
+
+
+@app.command()
+def trace(
+    trace_id: Annotated[str, typer.Argument(help="Session id, or community/interval/run.")],
+    data: Directory = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Follow one trace id from message and reading to line, transfer, transaction and log entry."""
+    try:
+        engine = open_readers(_directory(data) / DATABASE)
+        with engine.connect() as connection:
+            found = trace_of(connection, LedgerStore(), trace_id)
+        engine.dispose()
+    except VoisinError as fault:
+        _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
+        raise typer.Exit(1) from fault
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table(title=f"{found['kind']} {trace_id}", title_justify="left")
+    for column in ("step", "at", "what", "detail"):
+        table.add_column(column, overflow="fold")
+    for step in found["steps"]:
+        detail = ", ".join(f"{name} {value}" for name, value in step["detail"].items())
+        table.add_row(step["step"], str(step["at_s"] or ""), step["title"], detail)
+    _CONSOLE.print(table)
+
+
+@devnet_app.command()
+def verify(data: Directory = None) -> None:
+    """Import the chain again with stock py-evm and full validation; print its head."""
+    try:
+        report = verify_chain(_directory(data) / CHAIN)
+    except VoisinError as fault:
+        _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
+        raise typer.Exit(1) from fault
+    _CONSOLE.print(
+        f"{report.blocks} blocks, {report.transactions} transactions, head {report.head_hash}\n"
+        f"judged by py-evm (Prague) with the precompiles: {', '.join(report.precompiles)}",
+        soft_wrap=True,
+    )
+
+
+def _directory(given: Path | None) -> Path:
+    """Return the data directory asked for, or the one that was written last."""
+    if given is not None:
+        return given
+    base = Settings().data_dir
+    found = sorted(base.glob(f"*/{DATABASE}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise NoDataError(base)
+    return found[-1].parent

@@ -1,0 +1,44 @@
+"""What an endpoint needs: the service, its desk, and what the outside may see of both."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.requests import HTTPConnection
+
+from api.desk import Desk
+from settlement.engine.overview import overview
+from settlement.engine.service import Service
+from settlement.engine.tracing import trace
+
+Status = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The running service, as endpoints see it."""
+
+    service: Service
+    """Every use case takes it."""
+    desk: Desk
+    """Where everything that writes waits its turn."""
+    status: Status
+    """What the composition root adds to the overview: state, clock, laws."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is about to stop, so that streams end."""
+
+    def overview(self) -> dict[str, Any]:
+        """Return how the community stands now."""
+        with self.service.reading() as connection:
+            return {**overview(self.service, connection), **self.status()}
+
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """Return every step that carries ``trace_id``."""
+        with self.service.reading() as connection:
+            return trace(connection, self.service.book, trace_id)
+
+
+def context(connection: HTTPConnection) -> Context:
+    """Return the context that ``create_app`` put on the application."""
+    return cast("Context", connection.app.state.context)

@@ -1,0 +1,18 @@
+"""Configuration from the environment: the one module that reads it."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be set from outside, each by ``VOISIN_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="VOISIN_")
+
+    data_dir: Path = Path(".voisin")
+    """Directory of the database and of the chain."""
+    host: str = "127.0.0.1"
+    """Address the service listens on."""
+    port: int = 8000
+    """Port the service listens on."""

@@ -1,0 +1,1 @@
+"""Solidity contracts, their compiled artifacts and typed data."""

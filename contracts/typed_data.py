@@ -1,0 +1,216 @@
+"""
+Hash and sign EIP-712 typed data from the type tables in ``typed_data.json`` (decision 0003).
+
+Hand-written encoding over a fast keccak and ``coincurve``: a reading's digest costs microseconds
+where general encoders cost a hundred.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any, Final
+
+from coincurve import PrivateKey, PublicKey
+from Crypto.Hash import keccak as _keccak
+
+_WORD: Final = 32
+_ADDRESS: Final = 20
+_SIGNATURE: Final = 65
+_LENGTHS: Final = {"address": _ADDRESS, "bytes32": _WORD}
+_V_OFFSET: Final = 27
+_DOMAIN_FIELDS: Final = (
+    ("string", "name"),
+    ("string", "version"),
+    ("uint256", "chainId"),
+    ("address", "verifyingContract"),
+)
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class TypedDataError(ValueError):
+    """A value does not fit its type, or a type is not in the tables."""
+
+
+class BadSignatureError(ValueError):
+    """A signature that no key can have made."""
+
+
+def keccak(data: bytes) -> bytes:
+    """Return the Keccak-256 hash of ``data``, 32 bytes."""
+    return _keccak.new(digest_bits=256, data=data).digest()
+
+
+@cache
+def _tables() -> Mapping[str, Fields]:
+    text = files("contracts").joinpath("typed_data.json").read_text(encoding="utf-8")
+    tables = {
+        name: tuple((kind, field) for kind, field in fields)
+        for name, fields in json.loads(text).items()
+    }
+    return tables | {"EIP712Domain": _DOMAIN_FIELDS}
+
+
+def _fields(name: str) -> Fields:
+    try:
+        return _tables()[name]
+    except KeyError as fault:
+        raise TypedDataError(f"no typed data named {name!r}") from fault
+
+
+@cache
+def encode_type(name: str) -> str:
+    """
+    Return the type as a string, referenced types behind it in order (EIP-712, ``encodeType``).
+
+    Raises
+    ------
+    TypedDataError
+        If there is no such type.
+    """
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        one = pending.pop()
+        for kind, _ in _fields(one):
+            base = kind.removesuffix("[]")
+            if base in _tables() and base not in found:
+                found.add(base)
+                pending.append(base)
+    order = [name, *sorted(found - {name})]
+    return "".join(f"{one}({','.join(f'{k} {f}' for k, f in _fields(one))})" for one in order)
+
+
+@cache
+def type_hash(name: str) -> bytes:
+    """Return the hash of a type, 32 bytes (EIP-712, ``typeHash``)."""
+    return keccak(encode_type(name).encode())
+
+
+def hash_struct(name: str, values: Mapping[str, object]) -> bytes:
+    """
+    Return the hash of a struct, 32 bytes (EIP-712, ``hashStruct``).
+
+    Addresses are 0x hex or 20 bytes, ``bytes32`` 0x hex or 32 bytes.
+
+    Raises
+    ------
+    TypedDataError
+        If a value is missing or does not fit its type.
+    """
+    encoded = [type_hash(name)]
+    for kind, field in _fields(name):
+        try:
+            value = values[field]
+        except KeyError as fault:
+            raise TypedDataError(f"{name}.{field} is missing") from fault
+        encoded.append(_encode(kind, value, f"{name}.{field}"))
+    return keccak(b"".join(encoded))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a signature is bound to: an application on a chain (EIP-712)."""
+
+    name: str
+    """Name of the application."""
+    version: str
+    """Its version."""
+    chain_id: int
+    """EIP-155 chain id."""
+    verifying_contract: str
+    """Contract that checks, 0x-prefixed."""
+
+    @cached_property
+    def separator(self) -> bytes:
+        """Hash of the domain, 32 bytes."""
+        values = {
+            "name": self.name,
+            "version": self.version,
+            "chainId": self.chain_id,
+            "verifyingContract": self.verifying_contract,
+        }
+        return hash_struct("EIP712Domain", values)
+
+
+def digest(domain: Domain, name: str, values: Mapping[str, object]) -> bytes:
+    """Return what is signed, 32 bytes."""
+    return keccak(b"\x19\x01" + domain.separator + hash_struct(name, values))
+
+
+def sign(digest: bytes, private_key: bytes) -> bytes:
+    """Return the deterministic signature r, s, v of a digest: 65 bytes, v 27 or 28 (RFC 6979)."""
+    signed = PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+    return signed[:64] + bytes([signed[64] + _V_OFFSET])
+
+
+def signer_of(digest: bytes, signature: bytes) -> bytes:
+    """
+    Return the address, 20 bytes, whose key signed ``digest``.
+
+    Raises
+    ------
+    BadSignatureError
+        If no key can have made the signature.
+    """
+    if len(signature) != _SIGNATURE or signature[64] not in {_V_OFFSET, _V_OFFSET + 1}:
+        raise BadSignatureError("a signature is 65 bytes r, s, v with v 27 or 28")
+    recoverable = signature[:64] + bytes([signature[64] - _V_OFFSET])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except ValueError as fault:
+        raise BadSignatureError("no key can have made this signature") from fault
+    return address_of_public_key(key.format(compressed=False)[1:])
+
+
+def address_of_public_key(public_key: bytes) -> bytes:
+    """Return the address, 20 bytes, of a public key x, y of 64 bytes."""
+    return keccak(public_key)[-_ADDRESS:]
+
+
+def address_of(private_key: bytes) -> bytes:
+    """Return the address, 20 bytes, of a private key."""
+    public_key = PrivateKey(private_key).public_key.format(compressed=False)
+    return address_of_public_key(public_key[1:])
+
+
+def _encode(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401 - checked below
+    if kind.startswith(("uint", "int")):
+        return _integer(kind, value, where)
+    if kind in _LENGTHS:
+        return _bytes(value, _LENGTHS[kind], where).rjust(_WORD, b"\0")
+    if kind == "string":
+        if not isinstance(value, str):
+            raise TypedDataError(f"{where} is no string")
+        return keccak(value.encode())
+    return _structs(kind, value, where)
+
+
+def _structs(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
+    base = kind.removesuffix("[]")
+    if kind == base:
+        return hash_struct(base, value)
+    if not isinstance(value, Sequence):
+        raise TypedDataError(f"{where} is no list")
+    return keccak(b"".join(hash_struct(base, one) for one in value))
+
+
+def _integer(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
+    signed = kind.startswith("int")
+    bits = int(kind.removeprefix("int" if signed else "uint"))
+    low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
+        raise TypedDataError(f"{where} is no {kind}: {value!r}")
+    return int(value).to_bytes(_WORD, "big", signed=signed)
+
+
+def _bytes(value: Any, length: int, where: str) -> bytes:  # noqa: ANN401
+    try:
+        raw = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
+    except (TypeError, ValueError) as fault:
+        raise TypedDataError(f"{where} is not {length} bytes") from fault
+    if len(raw) != length:
+        raise TypedDataError(f"{where} is {len(raw)} bytes, not {length}")
+    return raw

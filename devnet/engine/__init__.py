@@ -1,0 +1,1 @@
+"""Execute transactions on py-evm: rules, blocks, calls."""

@@ -1,0 +1,1 @@
+"""Simulated meters, stations and people that speak the real protocols."""

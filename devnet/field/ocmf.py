@@ -1,0 +1,125 @@
+"""
+Write and sign OCMF records as a station's meter does (OCMF 1.4.1).
+
+A record is ``OCMF|<payload>|<signature>``; the signature is over the exact payload bytes. This
+writer shares nothing with the reader in ``settlement``: two implementations have to agree.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import coincurve
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from devnet.field.events import FiscalSlice, SessionStops
+from devnet.field.keys import Curve, MeterKey
+from ledger.errors import InvalidRequest
+from ledger.units import UnixSeconds, WattHours
+
+IMPORT_REGISTER: Final = "1-b:1.8.0"
+_ALGORITHMS: Final = {
+    Curve.SECP256K1: "ECDSA-secp256k1-SHA256",
+    Curve.SECP256R1: "ECDSA-secp256r1-SHA256",
+}
+_WH_PER_KWH: Final = 1_000
+
+SignPayload = Callable[[bytes], bytes]
+"""Sign the SHA-256 of a payload; return the signature in DER."""
+
+
+class RecordTextError(InvalidRequest):
+    """A text cannot stand in an OCMF record: ``|`` separates its sections (OCMF 1.4.1, JSON)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("ocmf_text", f"{text!r} cannot stand in an OCMF record")
+
+
+class OcmfMeter:
+    """A station's signing meter. Signatures are deterministic (RFC 6979), so replays are too."""
+
+    def __init__(self, key: MeterKey, station: str) -> None:
+        self._key: Final = key
+        self._station: Final = station
+        self._sign: Final = _signer(key)
+
+    def fiscal_record(self, part: FiscalSlice, id_tag: str) -> str:
+        """
+        Return the signed record ``F<page>`` of one slice of a session.
+
+        Both readings carry ``TX`` ``C``: the slice lies inside a transaction, so unlike a fiscal
+        record outside one it names the user (OCMF 1.4.1, table 4).
+
+        Raises
+        ------
+        RecordTextError
+            If the idTag holds a ``|``.
+        """
+        readings = (
+            _reading(part.begin_s, "C", part.begin_wh),
+            _reading(part.end_s, "C", part.end_wh),
+        )
+        return self._record(f"F{part.page}", id_tag, readings)
+
+    def transaction_record(self, stop: SessionStops, id_tag: str) -> str:
+        """
+        Return the signed record ``T<page>`` of a whole session, its begin and its end.
+
+        Raises
+        ------
+        RecordTextError
+            If the idTag holds a ``|``.
+        """
+        readings = _reading(stop.begin_s, "B", stop.begin_wh), _reading(stop.at_s, "E", stop.end_wh)
+        return self._record(f"T{stop.page}", id_tag, readings)
+
+    def _record(self, page: str, id_tag: str, readings: tuple[str, str]) -> str:
+        if "|" in id_tag:
+            raise RecordTextError(id_tag)
+        head = {
+            "FV": "1.4",
+            "GI": "Voisin field station",
+            "GS": self._station,
+            "PG": page,
+            "MV": "Voisin",
+            "MM": "Field meter",
+            "MS": self._key.serial,
+            "IS": True,
+            "IL": "VERIFIED",
+            "IF": ["OCPP_AUTH"],
+            "IT": "CENTRAL",
+            "ID": id_tag,
+        }
+        opening = json.dumps(head, separators=(",", ":")).removesuffix("}")
+        payload = f'{opening},"RD":[{",".join(readings)}]}}'
+        signature = {
+            "SA": _ALGORITHMS[self._key.curve],
+            "SD": self._sign(payload.encode()).hex().upper(),
+        }
+        return f"OCMF|{payload}|{json.dumps(signature, separators=(',', ':'))}"
+
+
+def ocmf_instant(at_s: UnixSeconds) -> str:
+    """Return an instant as OCMF writes it, in UTC, from a synchronized clock (table 7, ``TM``)."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S,000+0000 S")
+
+
+def _reading(at_s: UnixSeconds, reason: str, register_wh: WattHours) -> str:
+    # RV is written from integers: its decimals are significant and no float may touch them.
+    whole, rest = divmod(register_wh, _WH_PER_KWH)
+    return (
+        f'{{"TM":"{ocmf_instant(at_s)}","TX":"{reason}","RV":{whole}.{rest:03d},'
+        f'"RI":"{IMPORT_REGISTER}","RU":"kWh","EF":"","ST":"G"}}'
+    )
+
+
+def _signer(key: MeterKey) -> SignPayload:
+    if key.curve is Curve.SECP256K1:
+        koblitz = coincurve.PrivateKey(key.private_key)
+        return lambda payload: koblitz.sign(hashlib.sha256(payload).digest(), hasher=None)
+    secret = ec.derive_private_key(int.from_bytes(key.private_key), ec.SECP256R1())
+    algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    return lambda payload: secret.sign(payload, algorithm)

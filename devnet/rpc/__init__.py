@@ -1,0 +1,5 @@
+"""Speak Ethereum's JSON-RPC over HTTP."""
+
+from devnet.rpc.app import create_rpc
+
+__all__ = ["create_rpc"]

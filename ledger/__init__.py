@@ -1,0 +1,1 @@
+"""The double-entry book: units, accounts, transfers, journal, proofs and their store."""

@@ -1,0 +1,56 @@
+"""Check the laws of a settled replay, L11 included: what is on disk is what was acknowledged."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+
+from api.embedded import CHAIN, DATABASE
+from devnet.chain import Devnet
+from devnet.verify import verify as verify_chain
+from ledger.store import LedgerStore, open_engine
+from settlement.audit.laws import check_laws
+from settlement.engine.service import Service
+from settlement.tables import intent, run
+
+
+def verify(service: Service, directory: Path) -> Mapping[str, str | None]:
+    """Return, for each law, None or its first violation."""
+
+    def durable(live: Service, connection: Connection) -> str | None:
+        return _on_disk(live, connection, directory)
+
+    return check_laws(service, durable)
+
+
+def _on_disk(service: Service, connection: Connection, directory: Path) -> str | None:
+    """L11: read database and chain anew from disk and compare with what was answered."""
+    second = open_engine(directory / DATABASE)
+    with second.connect() as fresh:
+        state = fresh.execute(text("PRAGMA quick_check")).scalar_one()
+        root = LedgerStore().root(fresh)
+    second.dispose()
+    if state != "ok":
+        return f"the database says {state}"
+    if root != service.book.root(connection):
+        return f"the log on disk ends at {root}"
+    report = verify_chain(directory / CHAIN)
+    head = service.gateway.header(service.gateway.head_number()).hash
+    if report.head_hash != head:
+        return f"the chain on disk ends at {report.head_hash}, answered {head}"
+    waiting = connection.execute(
+        select(func.count()).select_from(intent).where(intent.c.state != "final")
+    ).scalar_one()
+    return f"{waiting} intents are not final" if waiting else None
+
+
+def roots_of(service: Service, devnet: Devnet) -> dict[str, str]:
+    """Return what two runs with one seed must have in common."""
+    with service.reading() as connection:
+        size, root = service.book.root(connection)
+        newest = connection.execute(select(run.c.root).order_by(run.c.run.desc()).limit(1)).scalar()
+    return {
+        "ledger log": f"{size} 0x{root.hex()}",
+        "last run": "0x" + (newest or b"").hex(),
+        "chain head": devnet.head_hash,
+    }

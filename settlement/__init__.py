@@ -1,0 +1,1 @@
+"""The rules of energy and money, and their orchestration."""

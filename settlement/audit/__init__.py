@@ -1,0 +1,1 @@
+"""Checks that recompute what the service did from what was signed."""

@@ -1,0 +1,1 @@
+"""The chain behind a port: calls, outbox, indexer, deployment, reconciliation."""

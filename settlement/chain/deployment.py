@@ -1,0 +1,63 @@
+"""
+Deploy the four contracts of a community, once, through the outbox.
+
+Addresses follow from the deployer and its nonces, so constructor arguments are known before
+anything is mined and a killed deployment goes on where it stood.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from settlement.chain.calls import Contract, creation
+from settlement.chain.outbox import Call, Outbox, created_address
+
+_DEPLOY_GAS: Final = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The contracts of one community."""
+
+    token: Contract
+    """EnergyEuro, or another vetted token of 6 decimals."""
+    registry: Contract
+    """MeterRegistry."""
+    vault: Contract
+    """ChargeVault."""
+    trade: Contract
+    """TradeLedger."""
+
+    def all(self) -> tuple[Contract, ...]:
+        """Return the four contracts."""
+        return (self.token, self.registry, self.vault, self.trade)
+
+
+def plan_deployment(connection: Connection, outbox: Outbox, interval_s: int) -> Contracts:
+    """
+    Put the four creations into the outbox, under nonces 0 to 3, and return their addresses.
+
+    Idempotent. The outbox's key becomes administrator, settler, calibrator and minter.
+    """
+    owner = outbox.address
+    token, registry, vault, trade = (created_address(owner, nonce) for nonce in range(4))
+    creations = (
+        ("EnergyEuro", creation("EnergyEuro", owner)),
+        ("MeterRegistry", creation("MeterRegistry", owner)),
+        ("ChargeVault", creation("ChargeVault", token, registry)),
+        ("TradeLedger", creation("TradeLedger", token, interval_s, owner)),
+    )
+    for name, code in creations:
+        outbox.plan(
+            connection,
+            business_key=f"deploy/{name}",
+            trace_id="deployment",
+            call=Call(to=None, data=code, name=f"deploy {name}", gas=_DEPLOY_GAS),
+        )
+    return Contracts(
+        token=Contract.at("EnergyEuro", token),
+        registry=Contract.at("MeterRegistry", registry),
+        vault=Contract.at("ChargeVault", vault),
+        trade=Contract.at("TradeLedger", trade),
+    )

@@ -1,0 +1,123 @@
+"""
+The port to an EVM chain: what the service asks of a node, in its own words.
+
+Everything else in ``settlement.chain`` is written against this protocol; ``web3_gateway`` is the
+one module that knows web3.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger.units import UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class ChainIdentity:
+    """What tells one chain from every other, a restarted empty devnet included."""
+
+    chain_id: int
+    """EIP-155 chain id."""
+    genesis_hash: str
+    """Hash of block 0, 0x-prefixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The part of a block header that the indexer needs."""
+
+    number: int
+    """Height; genesis is 0."""
+    hash: str
+    """Block hash, 0x-prefixed."""
+    parent_hash: str
+    """Hash of the block before, 0x-prefixed."""
+    timestamp_s: UnixSeconds
+    """Block time, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event that a contract emitted."""
+
+    block_number: int
+    """Height of its block."""
+    block_hash: str
+    """Hash of its block, 0x-prefixed."""
+    transaction_hash: str
+    """Hash of its transaction, 0x-prefixed."""
+    log_index: int
+    """Position within the block."""
+    address: str
+    """Contract that emitted it, lower case."""
+    topics: tuple[bytes, ...]
+    """Topics, 32 bytes each."""
+    data: bytes
+    """ABI-encoded unindexed arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The outcome of a mined transaction."""
+
+    transaction_hash: str
+    """Hash of the transaction, 0x-prefixed."""
+    block_number: int
+    """Height of its block."""
+    block_hash: str
+    """Hash of its block, 0x-prefixed."""
+    succeeded: bool
+    """Whether it was executed to its end."""
+    gas_used: int
+    """Gas it used."""
+
+
+class ChainGateway(Protocol):
+    """A node of an EVM chain."""
+
+    def identity(self) -> ChainIdentity:
+        """Return chain id and genesis hash."""
+        ...
+
+    def head_number(self) -> int:
+        """Return the height of the newest block."""
+        ...
+
+    def header(self, number: int) -> Header:
+        """Return the header at ``number``."""
+        ...
+
+    def logs(self, first: int, last: int, addresses: tuple[str, ...]) -> tuple[Log, ...]:
+        """Return the logs of ``addresses`` in blocks ``first`` to ``last``, both included."""
+        ...
+
+    def receipt(self, transaction_hash: str) -> Receipt | None:
+        """Return the receipt of a mined transaction, or None while it is not mined."""
+        ...
+
+    def transaction_count(self, address: str) -> int:
+        """Return how many transactions ``address`` has on the chain."""
+        ...
+
+    def send(self, raw: bytes) -> None:
+        """
+        Give signed bytes to the node; a transaction that it has already is no error.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node gave no answer; the same bytes may be sent again.
+        TransactionRefusedError
+            If the node refuses these bytes.
+        """
+        ...
+
+    def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
+        """
+        Return what a call would return, without a transaction.
+
+        Raises
+        ------
+        CallRevertedError
+            If the contract refuses; carries the revert data.
+        """
+        ...

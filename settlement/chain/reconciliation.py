@@ -1,0 +1,64 @@
+"""
+Compare every ledger account that a contract field stands behind with that field (law L8).
+
+Both sides are read at the same final block. A difference is a break with the two numbers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from settlement.chain.calls import Contract
+from settlement.chain.deployment import Contracts
+from settlement.chain.gateway import ChainGateway
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the ledger says a contract field must hold."""
+
+    account: str
+    """Ledger account, or hold, that it comes from."""
+    contract: Contract
+    """Contract that holds the field."""
+    function: str
+    """View function that reads it."""
+    argument: object
+    """Key of the field."""
+    amount_micros: int
+    """Amount, in micros."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A field that differs from its account."""
+
+    account: str
+    """Ledger account."""
+    ledger_micros: int
+    """What the ledger says, in micros."""
+    chain_micros: int
+    """What the chain says, in micros."""
+
+    def __str__(self) -> str:
+        """Say the difference in one line."""
+        return f"{self.account}: ledger {self.ledger_micros}, chain {self.chain_micros}"
+
+
+def reconcile(gateway: ChainGateway, expected: Iterable[Expectation]) -> tuple[Break, ...]:
+    """Read each expected field from the chain; return those that differ."""
+    breaks = []
+    for one in expected:
+        held = _read(gateway, one.contract, one.function, one.argument)
+        if held != one.amount_micros:
+            breaks.append(Break(one.account, one.amount_micros, held))
+    return tuple(breaks)
+
+
+def token_held(gateway: ChainGateway, contracts: Contracts, holder: str) -> int:
+    """Return the token balance of ``holder``, in micros."""
+    return _read(gateway, contracts.token, "balanceOf", holder)
+
+
+def _read(gateway: ChainGateway, contract: Contract, function: str, argument: object) -> int:
+    data = gateway.call(contract.address, contract.encode(function, argument))
+    return int(contract.decode_result(function, data)[0])

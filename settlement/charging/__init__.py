@@ -1,0 +1,1 @@
+"""Sessions at charging stations: terms, and what a meter's record proves."""

@@ -1,0 +1,129 @@
+"""Judge the record that ends a session: whether it proves this session's energy alone."""
+
+from dataclasses import dataclass
+
+from ledger.errors import UnverifiedReading
+from ledger.units import UnixSeconds, WattHours, Watts
+from settlement.metering.ocmf import OcmfRecord, energy_between, in_wh, register_pair
+from settlement.metering.validation import check_power
+
+
+class UnbindableRecordError(UnverifiedReading):
+    """The record names nobody, so it could close any session."""
+
+    def __init__(self) -> None:
+        super().__init__("unbindable_record", "the record carries no idTag")
+
+
+class ForeignRecordError(UnverifiedReading):
+    """The record is of another session."""
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__("foreign_record", f"the record is of idTag {found!r}, not {wanted!r}")
+
+
+class NotATransactionRecordError(UnverifiedReading):
+    """The record is not one of a whole transaction."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__("not_a_transaction_record", f"{page} is no transaction record")
+
+
+class OldPageError(UnverifiedReading):
+    """The record was written before the session was opened."""
+
+    def __init__(self, page: int, at_open: int) -> None:
+        super().__init__("old_page", f"page {page} is not above {at_open}, the last one at open")
+
+
+class BrokenRegisterError(UnverifiedReading):
+    """The begin does not go on where the station's meter stood before."""
+
+    def __init__(self, begin_wh: int, previous_wh: int) -> None:
+        super().__init__(
+            "broken_register", f"the record begins at {begin_wh} Wh, the meter was at {previous_wh}"
+        )
+
+
+class SlicesDisagreeError(UnverifiedReading):
+    """The fiscal records of the session do not sum to its energy (law L3)."""
+
+    def __init__(self, slices_wh: int, energy_wh: int) -> None:
+        super().__init__(
+            "slices_disagree", f"fiscal records say {slices_wh} Wh, the record {energy_wh} Wh"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordContext:
+    """What the service knows of the session that a record is to close."""
+
+    id_tag: str
+    """One-time idTag of the terms."""
+    page_at_open: int
+    """Last transaction page that the vault had seen of the meter at open."""
+    previous_end_wh: WattHours | None
+    """Register where the meter's last session ended, if there was one, in Wh."""
+    rated_power_w: Watts
+    """Most power the meter can carry, in W."""
+    opened_s: UnixSeconds
+    """When the session was opened, in Unix seconds."""
+    now_s: UnixSeconds
+    """Now, in Unix seconds."""
+    slices_wh: WattHours
+    """Energy of all fiscal records of the session, in Wh."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnergy:
+    """What a good record proves."""
+
+    energy_wh: WattHours
+    """Energy of the session, in Wh."""
+    page: int
+    """Transaction page of the record."""
+
+
+def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
+    """
+    Return the energy that ``record`` proves for the session; its signature is checked elsewhere.
+
+    Raises
+    ------
+    NotATransactionRecordError
+        If it is a fiscal record.
+    UnbindableRecordError
+        If it carries no idTag.
+    ForeignRecordError
+        If it is of another idTag.
+    OldPageError
+        If its page is not above the one at open.
+    UnverifiedReading
+        If a reading is missing, flagged, or runs backwards.
+    BrokenRegisterError
+        If it begins below where the meter stood.
+    ImplausiblePowerError
+        If more energy came than the meter can carry.
+    SlicesDisagreeError
+        If the fiscal records sum to something else.
+    """
+    _check_binding(record, context)
+    begin, end = register_pair(record)
+    energy = energy_between(begin, end)
+    if context.previous_end_wh is not None and in_wh(begin) < context.previous_end_wh:
+        raise BrokenRegisterError(int(in_wh(begin)), context.previous_end_wh)
+    check_power(energy, context.now_s - context.opened_s, context.rated_power_w)
+    if context.slices_wh != energy:
+        raise SlicesDisagreeError(context.slices_wh, energy)
+    return SessionEnergy(energy, record.pagination_number)
+
+
+def _check_binding(record: OcmfRecord, context: RecordContext) -> None:
+    if record.pagination_kind != "T":
+        raise NotATransactionRecordError(f"{record.pagination_kind}{record.pagination_number}")
+    if not record.id_tag:
+        raise UnbindableRecordError
+    if record.id_tag != context.id_tag:
+        raise ForeignRecordError(record.id_tag, context.id_tag)
+    if record.pagination_number <= context.page_at_open:
+        raise OldPageError(record.pagination_number, context.page_at_open)

@@ -1,0 +1,64 @@
+"""The terms of a session, which the driver signs and the contract keeps a hash of."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.typed_data import hash_struct
+from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
+
+_TAG_CHARACTERS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """What driver and operator agree on (decision 0003, ``SessionTerms``)."""
+
+    driver: str
+    """Driver's wallet, lower case."""
+    operator: str
+    """Wallet that earns, lower case."""
+    meter_id: str
+    """Meter of the station, 0x-prefixed."""
+    id_tag: str
+    """One-time idTag that the meter's record will carry."""
+    price_micros_per_kwh: MicrosPerKilowattHour
+    """Price per kWh, VAT included."""
+    flat_micros: Micros
+    """Flat fee, VAT included."""
+    deposit_micros: Micros
+    """Deposit."""
+    tariff_fingerprint: str
+    """SHA-256 of the tariff, 0x-prefixed."""
+    deadline_s: UnixSeconds
+    """From this instant on anybody can give the deposit back."""
+    salt: str
+    """32 bytes that make the terms unique, 0x-prefixed."""
+
+
+def session_id(terms: SessionTerms) -> bytes:
+    """Return the hash of the terms: the session's id and the ERC-3009 nonce, 32 bytes."""
+    return hash_struct(
+        "SessionTerms",
+        {
+            "driver": terms.driver,
+            "operator": terms.operator,
+            "meterId": terms.meter_id,
+            "idTag": terms.id_tag,
+            "priceMicrosPerKwh": terms.price_micros_per_kwh,
+            "flatMicros": terms.flat_micros,
+            "depositMicros": terms.deposit_micros,
+            "tariffFingerprint": terms.tariff_fingerprint,
+            "deadline": terms.deadline_s,
+            "salt": terms.salt,
+        },
+    )
+
+
+def id_tag_of(salt: bytes) -> str:
+    """Return the one-time idTag of a salt: 20 characters, the most that OCPP 1.6 carries."""
+    return salt.hex()[:_TAG_CHARACTERS].upper()
+
+
+def deadline_s(now_s: UnixSeconds, longest_stay_s: int, offline_window_s: int) -> UnixSeconds:
+    """Return when a session opened now can be expired: longest stay and offline window later."""
+    return UnixSeconds(now_s + longest_stay_s + offline_window_s)

@@ -1,0 +1,1 @@
+"""Sessions: quotes, deposits, what stations say, and the record that ends them."""

@@ -1,0 +1,112 @@
+"""Look up sessions by what a station knows of them, and keep what it sent."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from ledger.units import UnixSeconds, WattHours, Watts
+from settlement.charging.records import RecordContext
+from settlement.charging.slices import FiscalSlice
+from settlement.tables import session, slice_
+
+
+def by_tag(connection: Connection, station_id: str, id_tag: str) -> RowMapping | None:
+    """Return the session of ``id_tag`` at the station, if there is one."""
+    return (
+        connection.execute(
+            select(session).where(session.c.station_id == station_id, session.c.id_tag == id_tag)
+        )
+        .mappings()
+        .first()
+    )
+
+
+def by_transaction(connection: Connection, station_id: str, number: int) -> RowMapping | None:
+    """Return the session of the station's OCPP transaction, if there is one."""
+    return (
+        connection.execute(
+            select(session).where(
+                session.c.station_id == station_id, session.c.transaction_id == number
+            )
+        )
+        .mappings()
+        .first()
+    )
+
+
+def terms_of(found: RowMapping) -> dict[str, Any]:
+    """Return the terms of a session as stored."""
+    document: dict[str, Any] = json.loads(found["terms"])
+    return document
+
+
+def contract_terms(found: RowMapping) -> tuple[object, ...]:
+    """Return the terms of a session as the contract takes them."""
+    terms = terms_of(found)
+    hexes = {"meter_id", "tariff_fingerprint", "salt"}
+    return tuple(
+        bytes.fromhex(value[2:]) if name in hexes else value
+        for name, value in (
+            (name, terms[name])
+            for name in (
+                "driver",
+                "operator",
+                "meter_id",
+                "id_tag",
+                "price_micros_per_kwh",
+                "flat_micros",
+                "deposit_micros",
+                "tariff_fingerprint",
+                "deadline_s",
+                "salt",
+            )
+        )
+    )
+
+
+def canonical(payload: Mapping[str, Any]) -> bytes:
+    """Return an OCPP payload in one fixed form, so that a repeat is recognized."""
+    return json.dumps(payload, sort_keys=True, default=str).encode()
+
+
+def keep_slice(connection: Connection, identity: str, part: FiscalSlice, record: str) -> None:
+    """Store a fiscal slice with its record."""
+    connection.execute(
+        slice_.insert().values(
+            session_id=identity,
+            page=part.page,
+            interval=part.interval,
+            begin_s=part.begin_s,
+            end_s=part.end_s,
+            energy_wh=part.energy_wh,
+            record=record,
+        )
+    )
+
+
+def record_context(
+    connection: Connection, found: RowMapping, rated_power_w: Watts, now_s: UnixSeconds
+) -> RecordContext:
+    """Return what a transaction record of the session is judged against."""
+    slices = connection.execute(
+        select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
+            slice_.c.session_id == found["session_id"]
+        )
+    ).scalar_one()
+    before = connection.execute(
+        select(func.max(session.c.begin_wh + session.c.energy_wh)).where(
+            session.c.station_id == found["station_id"],
+            session.c.state.in_(("closing", "closed")),
+        )
+    ).scalar()
+    return RecordContext(
+        id_tag=found["id_tag"],
+        page_at_open=found["page_at_open"],
+        previous_end_wh=None if before is None else WattHours(before),
+        rated_power_w=rated_power_w,
+        opened_s=UnixSeconds(found["opened_s"]),
+        now_s=now_s,
+        slices_wh=WattHours(slices),
+    )

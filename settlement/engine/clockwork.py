@@ -1,0 +1,45 @@
+"""What the passing of time brings: intervals that are over, deposits that are overdue."""
+
+from sqlalchemy import func, select
+
+from ledger.units import UnixSeconds
+from settlement.engine.charging.stations import expire_overdue
+from settlement.engine.finality import advance
+from settlement.engine.market.intervals import settle_interval
+from settlement.engine.market.measured import is_complete
+from settlement.engine.service import Service
+from settlement.tables import reading, run
+
+
+def tick(service: Service) -> int:
+    """
+    Settle every interval that is over and complete, or whose grace has passed; return how many.
+
+    Also gives back overdue deposits and delivers what the chain has not taken yet. Call it as often
+    as you like.
+    """
+    expire_overdue(service)
+    settled = 0
+    for interval in due_intervals(service):
+        end_s = UnixSeconds((interval + 1) * service.rules.interval_s)
+        with service.reading() as connection:
+            complete = is_complete(service, connection, end_s)
+        late = service.clock.now_s() >= end_s + service.rules.grace_s
+        if complete or late:
+            settle_interval(service, interval)
+            settled += 1
+    advance(service)
+    return settled
+
+
+def due_intervals(service: Service) -> tuple[int, ...]:
+    """Return the intervals that are over but not settled, oldest first."""
+    length = service.rules.interval_s
+    with service.reading() as connection:
+        first_s = connection.execute(select(func.min(reading.c.at_s))).scalar()
+        settled = {row[0] for row in connection.execute(select(run.c.interval))}
+    if first_s is None:
+        return ()
+    last = service.clock.now_s() // length
+    known = range(first_s // length, last)
+    return tuple(one for one in known if one not in settled and one in service.rules.residual_sells)

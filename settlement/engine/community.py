@@ -1,0 +1,111 @@
+"""Describe a community: its rules, its parties, their meters and stations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, Watts
+from settlement.pricing.tariffs import Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a community decided: intervals, grid fees, levies, prices of the residual supplier."""
+
+    community_id: str
+    """Short id, first part of every interval's trace id."""
+    name: str
+    """Name for people."""
+    currency: str
+    """ISO 4217 code."""
+    utc_offset_minutes: int
+    """Fixed offset of local time from UTC, in minutes."""
+    interval_s: int
+    """Interval length, in seconds."""
+    grace_s: int
+    """How long after its end an interval waits for silent meters, in seconds."""
+    toll: MicrosPerKilowattHour
+    """Local grid toll, paid by the buyer to the grid operator."""
+    levy: MicrosPerKilowattHour
+    """Levy, paid by the buyer to the state."""
+    vat_bp: BasisPoints
+    """VAT rate on neighbours' energy."""
+    tariff: Tariff
+    """What drivers pay at the community's stations."""
+    residual_buys: MicrosPerKilowattHour
+    """What the residual supplier pays for surplus."""
+    residual_sells: Mapping[int, MicrosPerKilowattHour]
+    """What the residual supplier asks, by interval."""
+    loss_bound_bp: BasisPoints
+    """Declared bound of grid losses, as a share of the energy fed in."""
+    longest_stay_s: int
+    """Longest stay at a station, in seconds."""
+    offline_window_s: int
+    """How long a station may be offline and still bill, in seconds."""
+    grid_party: str
+    """Party that receives tolls."""
+    state_party: str
+    """Party that receives levies and VAT."""
+    supplier_party: str
+    """Party that takes and gives residual energy."""
+    operator_party: str
+    """Party that runs the stations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A person or firm of the community."""
+
+    party_id: str
+    """Short id."""
+    role: str
+    """``prosumer``, ``operator``, ``institution`` or ``supplier``."""
+    wallet: str | None
+    """Address, lower case; None if it is on the invoice rail only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter and the key it signs with."""
+
+    serial: str
+    """Serial number; the meter id is its keccak256."""
+    party: str
+    """Party it belongs to."""
+    kind: str
+    """``gateway``, ``feeder`` or ``station``."""
+    curve: str
+    """``secp256k1`` or ``secp256r1``."""
+    public_key: bytes
+    """x and y, 32 bytes each."""
+    rated_power_w: Watts
+    """Most power it can carry, in W."""
+    valid_from_s: UnixSeconds
+    """First instant its signature counts, in Unix seconds."""
+    valid_until_s: UnixSeconds
+    """First instant it counts no more, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A charging station."""
+
+    station_id: str
+    """Id in OCPP."""
+    party: str
+    """Party that runs it."""
+    meter_serial: str
+    """Serial number of its meter."""
+    password: str
+    """Basic-auth password of its websocket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everybody and everything of a community."""
+
+    parties: tuple[Party, ...]
+    """Persons and firms."""
+    meters: tuple[Meter, ...]
+    """Meters."""
+    stations: tuple[Station, ...]
+    """Stations."""

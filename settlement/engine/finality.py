@@ -1,0 +1,93 @@
+"""
+Move what waits for the chain: deliver the outbox, read new blocks, post what has become final.
+
+Only a final event opens, posts or voids a transfer. Everything here may be killed and run again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ledger.errors import Integrity
+from settlement.chain.indexer import FinalEvent
+from settlement.chain.outbox import Outstanding, deliver, settle_intent
+from settlement.chain.web3_gateway import CallRevertedError
+from settlement.engine import postings
+from settlement.engine.service import Service
+
+_HANDLERS: Final[Mapping[tuple[str, str], Callable[[Service, Connection, FinalEvent], None]]] = {
+    ("ChargeVault", "SessionOpened"): postings.session_opened,
+    ("ChargeVault", "SessionClosed"): postings.session_closed,
+    ("ChargeVault", "SessionExpired"): postings.session_expired,
+    ("TradeLedger", "Joined"): postings.member_joined,
+    ("TradeLedger", "Deposited"): postings.member_deposited,
+    ("TradeLedger", "IntervalSettled"): postings.interval_settled,
+    ("TradeLedger", "CheckpointAnchored"): postings.checkpoint_anchored,
+}
+
+
+class IntentFailedError(Integrity):
+    """The chain refused, for ever, a transaction that no rule of ours foresaw to fail."""
+
+    def __init__(self, business_key: str, error: str) -> None:
+        super().__init__("intent_failed", f"{business_key}: {error}")
+
+
+def advance(service: Service) -> int:
+    """
+    Deliver, read and post until nothing changes; return how many intents still wait.
+
+    On a chain that mines at once and is final at depth 0, one call ends with nothing waiting.
+
+    Raises
+    ------
+    ChainUnavailable
+        If the node does not answer; call again later.
+    Integrity
+        If the chain or a law broke.
+    """
+    with service.reading() as connection:
+        outstanding = service.outbox.outstanding(connection)
+    deliver(service.gateway, outstanding)
+    with service.writing() as connection:
+        service.indexer.read(connection, service.gateway)
+        for one in outstanding:
+            _follow(service, connection, one)
+        for event in service.indexer.take_final(connection):
+            handler = _HANDLERS.get((event.contract, event.name))
+            if handler is not None:
+                handler(service, connection, event)
+        return len(service.outbox.outstanding(connection))
+
+
+def _follow(service: Service, connection: Connection, one: Outstanding) -> None:
+    """Record what became of one intent."""
+    receipt = service.gateway.receipt(one.hash)
+    if receipt is None:
+        return
+    final = receipt.block_number <= service.indexer.final_height(connection)
+    error = None if receipt.succeeded else _why(service, connection, one)
+    settle_intent(connection, one, receipt, final=final, error=error)
+    if final and error is not None:
+        purpose, _, subject = one.business_key.partition("/")
+        failed = {"open": postings.open_failed, "close": postings.close_failed}.get(purpose)
+        if failed is None:
+            raise IntentFailedError(one.business_key, error)
+        failed(service, connection, subject, error)
+
+
+def _why(service: Service, connection: Connection, one: Outstanding) -> str:
+    """Return the custom error that the transaction met, by calling again what it called."""
+    call = service.outbox.call_of(connection, one.hash)
+    if call.to is None:
+        return "the creation was reverted"
+    try:
+        service.gateway.call(call.to, call.data, service.outbox.address)
+    except CallRevertedError as fault:
+        for contract in service.contracts.all():
+            decoded = contract.decode_error(fault.data)
+            if decoded is not None:
+                return f"{decoded.name}{tuple(decoded.arguments.values())}"
+        return str(fault)
+    return "reverted then, passes now"

@@ -1,0 +1,1 @@
+"""Members, readings and the settlement of intervals."""

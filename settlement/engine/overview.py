@@ -1,0 +1,260 @@
+"""
+Say how the community stands now: totals, newest intervals and sessions, what was refused.
+
+Every figure comes from the stored rows; nothing is counted in memory.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, Text, case, cast, func, literal, select
+
+from settlement.engine.service import Service
+from settlement.tables import (
+    attempt,
+    block,
+    intent,
+    latency,
+    line,
+    refusal,
+    run,
+    run_state,
+    session,
+)
+
+_INTERVALS_SHOWN: Final = 48
+_SESSIONS_SHOWN: Final = 20
+_REFUSALS_SHOWN: Final = 10
+_US_PER_MS: Final = 1_000
+_MINUTES_PER_HOUR: Final = 60
+
+
+def overview(service: Service, connection: Connection) -> dict[str, Any]:
+    """Return the community's state as JSON values; money as decimal strings of micros."""
+    rules = service.rules
+    return {
+        "community": {
+            "id": rules.community_id,
+            "name": rules.name,
+            "currency": rules.currency,
+            "interval_s": rules.interval_s,
+            "time_zone": _zone_label(rules.utc_offset_minutes),
+            "utc_offset_minutes": rules.utc_offset_minutes,
+        },
+        "totals": totals(connection),
+        "refund_ms": refund_latency(connection),
+        "intervals": _intervals(service, connection),
+        "sessions": _sessions(connection),
+        "quarantine": _quarantine(connection),
+        "chain": _chain(service, connection),
+    }
+
+
+def totals(connection: Connection) -> dict[str, Any]:
+    """Return the sums over all intervals and sessions so far."""
+    return (
+        _interval_totals(connection)
+        | _session_totals(connection)
+        | _line_totals(connection)
+        | {
+            "chain_transactions": _one(
+                connection,
+                select(func.count()).select_from(intent).where(intent.c.state == "final"),
+            ),
+            "quarantined": _one(connection, select(func.count()).select_from(refusal)),
+        }
+    )
+
+
+def _interval_totals(connection: Connection) -> dict[str, Any]:
+    row = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(run.c.traded_wh), 0),
+            func.coalesce(func.sum(run.c.home_to_home_wh), 0),
+        )
+    ).one()
+    return {"intervals": row[0], "traded_wh": row[1], "traded_home_to_home_wh": row[2]}
+
+
+def _session_totals(connection: Connection) -> dict[str, Any]:
+    is_open = session.c.state.in_(("open", "charging", "closing", "held"))
+    closed = session.c.state == "closed"
+    row = connection.execute(
+        select(
+            func.coalesce(func.sum(case((is_open, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((closed, 1), else_=0)), 0),
+            *(
+                func.coalesce(func.sum(case((closed, column), else_=0)), 0)
+                for column in (
+                    session.c.requested_wh,
+                    session.c.energy_wh,
+                    session.c.deposit_micros,
+                    session.c.charge_micros,
+                    session.c.refund_micros,
+                    session.c.vat_micros,
+                    session.c.overrun_micros,
+                )
+            ),
+        )
+    ).one()
+    names = ("deposited_micros", "charged_micros", "refunded_micros", "vat_micros")
+    money = {name: str(value) for name, value in zip(names, row[4:8], strict=True)}
+    return {
+        "sessions_open": row[0],
+        "sessions_closed": row[1],
+        "requested_wh": row[2],
+        "delivered_wh": row[3],
+        "overrun_micros": str(row[8]),
+        **money,
+    }
+
+
+def _line_totals(connection: Connection) -> dict[str, Any]:
+    rows = connection.execute(
+        select(
+            line.c.kind, line.c.rail, func.sum(line.c.amount_micros), func.sum(line.c.energy_wh)
+        ).group_by(line.c.kind, line.c.rail)
+    )
+    by_kind = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    moved = sum(amount for (_, rail), (amount, _) in by_kind.items() if rail == "chain")
+    charged = _one(
+        connection,
+        select(func.coalesce(func.sum(session.c.charge_micros), 0)).where(
+            session.c.state == "closed"
+        ),
+    )
+    return {
+        "neighbour_micros": str(by_kind.get(("energy", "chain"), (0, 0))[0]),
+        "moved_micros": str(moved + charged),
+        "tolls_micros": str(by_kind.get(("toll", "chain"), (0, 0))[0]),
+        "levy_micros": str(by_kind.get(("levy", "chain"), (0, 0))[0]),
+        "trade_vat_micros": str(by_kind.get(("vat", "chain"), (0, 0))[0]),
+        "residual_micros": str(
+            sum(amount for (_, rail), (amount, _) in by_kind.items() if rail == "invoice")
+        ),
+        "sun_to_cars_wh": _sun_to_cars(connection),
+    }
+
+
+def _sun_to_cars(connection: Connection) -> int:
+    """Return what stations bought from neighbours, in Wh."""
+    return _one(connection, select(func.coalesce(func.sum(run.c.sun_to_cars_wh), 0)))
+
+
+def refund_latency(connection: Connection) -> dict[str, Any] | None:
+    """Return how long refunds took, from StopTransaction received to final, in wall time."""
+    taken = [
+        row[0]
+        for row in connection.execute(select(latency.c.refund_us).order_by(latency.c.refund_us))
+    ]
+    if not taken:
+        return None
+    return {
+        "p50": _nearest_rank(taken, 50) // _US_PER_MS,
+        "p99": _nearest_rank(taken, 99) // _US_PER_MS,
+        "count": len(taken),
+    }
+
+
+def _nearest_rank(ordered: list[int], percent: int) -> int:
+    """Return the percentile by nearest rank."""
+    rank = -(-len(ordered) * percent // 100)
+    return ordered[max(rank, 1) - 1]
+
+
+def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]:
+    rules = service.rules
+    rows = connection.execute(
+        select(run, run_state.c.state, attempt.c.hash)
+        .join(run_state, run_state.c.run == run.c.run)
+        .join(
+            intent,
+            intent.c.business_key == literal("settle/") + cast(run.c.run, Text),
+            isouter=True,
+        )
+        .join(attempt, attempt.c.intent_id == intent.c.id, isouter=True)
+        .order_by(run.c.run.desc())
+        .limit(_INTERVALS_SHOWN)
+    ).mappings()
+    return [
+        {
+            "interval": row["interval"],
+            "start_s": row["interval"] * rules.interval_s,
+            "run": row["run"],
+            "traded_wh": row["traded_wh"],
+            "stations_wh": row["stations_wh"],
+            "sun_to_cars_wh": row["sun_to_cars_wh"],
+            "surplus_wh": row["surplus_wh"],
+            "deficit_wh": row["deficit_wh"],
+            "price_micros_per_kwh": row["price_micros_per_kwh"],
+            "root": "0x" + row["root"].hex(),
+            "transaction": row["hash"],
+            "trace_id": f"{rules.community_id}/{row['interval']}/{row['run']}",
+            "state": row["state"],
+        }
+        for row in rows
+    ]
+
+
+def _sessions(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(session, latency.c.refund_us, attempt.c.hash)
+        .join(latency, latency.c.session_id == session.c.session_id, isouter=True)
+        .join(
+            intent,
+            intent.c.business_key == literal("close/") + session.c.session_id,
+            isouter=True,
+        )
+        .join(attempt, attempt.c.intent_id == intent.c.id, isouter=True)
+        .order_by(func.coalesce(session.c.stopped_s, session.c.opened_s).desc())
+        .limit(_SESSIONS_SHOWN)
+    ).mappings()
+    return [
+        {
+            "session_id": row["session_id"],
+            "trace_id": row["session_id"],
+            "station": row["station_id"],
+            "state": row["state"],
+            "opened_s": row["opened_s"],
+            "deposit_micros": str(row["deposit_micros"]),
+            "energy_wh": row["energy_wh"],
+            "charge_micros": _text(row["charge_micros"]),
+            "refund_micros": _text(row["refund_micros"]),
+            "refund_ms": None if row["refund_us"] is None else row["refund_us"] // _US_PER_MS,
+            "transaction": row["hash"],
+        }
+        for row in rows
+    ]
+
+
+def _quarantine(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(refusal).order_by(refusal.c.seq.desc()).limit(_REFUSALS_SHOWN)
+    ).mappings()
+    return [
+        {name: row[name] for name in ("at_s", "kind", "code", "detail", "source")} for row in rows
+    ]
+
+
+def _chain(service: Service, connection: Connection) -> dict[str, Any]:
+    head = connection.execute(
+        select(block.c.number, block.c.hash).order_by(block.c.number.desc()).limit(1)
+    ).first()
+    return {
+        "chain_id": service.identity.chain_id,
+        "block": head.number if head else None,
+        "head": head.hash if head else None,
+    }
+
+
+def _zone_label(offset_minutes: int) -> str:
+    hours, minutes = divmod(abs(offset_minutes), _MINUTES_PER_HOUR)
+    return f"UTC{'-' if offset_minutes < 0 else '+'}{hours:02}:{minutes:02}"
+
+
+def _one(connection: Connection, query: Select[Any]) -> int:
+    return int(connection.execute(query).scalar_one())
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,204 @@
+"""Enrol a community: parties, wallets, meters, stations; here and in the contracts."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from contracts.typed_data import keccak
+from ledger.errors import NotFound
+from ledger.units import UnixSeconds, Watts
+from settlement.chain.outbox import Call
+from settlement.engine.community import Meter, Roster
+from settlement.engine.finality import advance
+from settlement.engine.service import Service
+from settlement.metering.signatures import Curve, MeterKey, MeterKind
+from settlement.tables import meter, party, station, wallet
+
+_ENROL_GAS: Final = 300_000
+_JOIN_GAS: Final = 200_000
+_FUND_BATCH: Final = 100
+_FUND_GAS: Final = 6_000_000
+_FOREVER_S: Final = 2**62
+_CHAIN_KIND: Final = {"station": 0, "gateway": 1, "feeder": 2}
+_CHAIN_CURVE: Final = {"secp256k1": 0, "secp256r1": 1}
+
+
+class UnknownMeterError(NotFound):
+    """No meter of that id is enrolled, or none is valid now."""
+
+    def __init__(self, meter_id: str) -> None:
+        super().__init__("unknown_meter", f"no meter {meter_id} is enrolled and valid")
+
+
+def meter_id_of(serial: str) -> str:
+    """Return the meter id of a serial number: its keccak256, 0x-prefixed (decision 0002)."""
+    return "0x" + keccak(serial.encode()).hex()
+
+
+def apply_roster(service: Service, roster: Roster) -> None:
+    """
+    Store the roster and enrol its meters and institutions on chain.
+
+    Idempotent: what is enrolled already is left as it is.
+    """
+    with service.writing() as connection:
+        _store(connection, roster)
+        _plan_meters(service, connection, roster.meters)
+        institutions = [
+            one.wallet for one in roster.parties if one.role == "institution" and one.wallet
+        ]
+        for address in institutions:
+            _plan(service, connection, "institution", address, "joinInstitution", address)
+    advance(service)
+
+
+def _store(connection: Connection, roster: Roster) -> None:
+    connection.execute(
+        insert(party).on_conflict_do_nothing(),
+        [{"id": one.party_id, "role": one.role} for one in roster.parties],
+    )
+    connection.execute(
+        insert(wallet).on_conflict_do_nothing(),
+        [
+            {
+                "address": one.wallet,
+                "party": one.party_id,
+                "valid_from_s": 0,
+                "valid_until_s": _FOREVER_S,
+            }
+            for one in roster.parties
+            if one.wallet
+        ],
+    )
+    connection.execute(
+        insert(meter).on_conflict_do_nothing(),
+        [
+            {
+                "meter_id": meter_id_of(one.serial),
+                "valid_from_s": one.valid_from_s,
+                "valid_until_s": one.valid_until_s,
+                "serial": one.serial,
+                "party": one.party,
+                "kind": one.kind,
+                "curve": one.curve,
+                "public_key": one.public_key,
+                "rated_power_w": one.rated_power_w,
+            }
+            for one in roster.meters
+        ],
+    )
+    if roster.stations:
+        connection.execute(
+            insert(station).on_conflict_do_nothing(),
+            [
+                {
+                    "station_id": one.station_id,
+                    "party": one.party,
+                    "meter_id": meter_id_of(one.meter_serial),
+                    "password_hash": hashlib.sha256(one.password.encode()).hexdigest(),
+                }
+                for one in roster.stations
+            ],
+        )
+
+
+def _plan_meters(service: Service, connection: Connection, meters: Iterable[Meter]) -> None:
+    registry = service.contracts.registry
+    for one in meters:
+        data = registry.encode(
+            "enrol",
+            keccak(one.serial.encode()),
+            _CHAIN_KIND[one.kind],
+            _CHAIN_CURVE[one.curve],
+            one.public_key[:32],
+            one.public_key[32:],
+            one.rated_power_w,
+            one.valid_from_s,
+            one.valid_until_s,
+        )
+        service.outbox.plan(
+            connection,
+            business_key=f"enrol/{one.serial}/{one.valid_from_s}",
+            trace_id=f"{service.rules.community_id}/meter/{one.serial}",
+            call=Call(registry.address, data, "MeterRegistry.enrol", _ENROL_GAS),
+        )
+
+
+def _plan(
+    service: Service,
+    connection: Connection,
+    purpose: str,
+    subject: str,
+    function: str,
+    *arguments: object,
+) -> None:
+    trade = service.contracts.trade
+    service.outbox.plan(
+        connection,
+        business_key=f"{purpose}/{subject}",
+        trace_id=f"{service.rules.community_id}/member/{subject}",
+        call=Call(
+            trade.address,
+            trade.encode(function, *arguments),
+            f"TradeLedger.{function}",
+            _JOIN_GAS,
+        ),
+    )
+
+
+def meter_key(connection: Connection, meter_id: str, at_s: UnixSeconds) -> MeterKey:
+    """
+    Return the key that speaks for a meter at an instant.
+
+    Raises
+    ------
+    UnknownMeterError
+        If none is enrolled and valid then.
+    """
+    found = (
+        connection.execute(
+            select(meter)
+            .where(
+                meter.c.meter_id == meter_id,
+                meter.c.valid_from_s <= at_s,
+                meter.c.valid_until_s > at_s,
+            )
+            .order_by(meter.c.valid_from_s.desc())
+        )
+        .mappings()
+        .first()
+    )
+    if found is None:
+        raise UnknownMeterError(meter_id)
+    return MeterKey(
+        curve=Curve(found["curve"]),
+        public_key=found["public_key"],
+        kind=MeterKind(found["kind"]),
+        rated_power_w=Watts(found["rated_power_w"]),
+        valid_from_s=UnixSeconds(found["valid_from_s"]),
+        valid_until_s=UnixSeconds(found["valid_until_s"]),
+    )
+
+
+def fund_wallets(service: Service, amounts: Mapping[str, int], *, purpose: str) -> None:
+    """
+    Mint demonstration money into wallets, in batches. Idempotent by ``purpose``.
+
+    Only a community on the demonstration token has a service that may mint.
+    """
+    token = service.contracts.token
+    holders = sorted(amounts)
+    with service.writing() as connection:
+        for first in range(0, len(holders), _FUND_BATCH):
+            batch = holders[first : first + _FUND_BATCH]
+            data = token.encode("mintBatch", batch, [amounts[holder] for holder in batch])
+            service.outbox.plan(
+                connection,
+                business_key=f"fund/{purpose}/{first}",
+                trace_id=f"{service.rules.community_id}/fund/{purpose}",
+                call=Call(token.address, data, "EnergyEuro.mintBatch", _FUND_GAS),
+            )
+    advance(service)

@@ -1,0 +1,235 @@
+"""Follow one trace id through everything that carries it, from message to log entry."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ledger.errors import NotFound
+from ledger.store import LedgerStore
+from settlement.tables import attempt, event, inbox, intent, line, observed, reading, run, session
+from settlement.tables import slice_ as slices
+
+Step = dict[str, Any]
+
+
+class UnknownTraceError(NotFound):
+    """Nothing carries this trace id."""
+
+    def __init__(self, trace_id: str) -> None:
+        super().__init__("unknown_trace", f"nothing carries the trace id {trace_id!r}")
+
+
+def trace(connection: Connection, book: LedgerStore, trace_id: str) -> dict[str, Any]:
+    """
+    Return every step of a session or an interval, from the first message to the log entry.
+
+    Raises
+    ------
+    UnknownTraceError
+        If nothing carries the trace id.
+    """
+    steps = [
+        *_messages(connection, trace_id),
+        *_readings(connection, trace_id),
+        *_slices(connection, trace_id),
+        *_lines(connection, trace_id),
+        *_transfers(connection, book, trace_id),
+        *_transactions(connection, trace_id),
+        *_events(connection, trace_id),
+    ]
+    if not steps:
+        raise UnknownTraceError(trace_id)
+    kind = "session" if trace_id.startswith("0x") else "interval"
+    return {"trace_id": trace_id, "kind": kind, "steps": steps}
+
+
+def _messages(connection: Connection, trace_id: str) -> list[Step]:
+    """Return the messages of a session: request, start, fiscal records, stop."""
+    found = connection.execute(
+        select(session.c.station_id, session.c.id_tag, session.c.transaction_id).where(
+            session.c.session_id == trace_id
+        )
+    ).first()
+    if found is None:
+        return []
+    keys = (
+        f"session/{trace_id}",
+        f"start/{found.station_id}/{found.id_tag}/%",
+        f"stop/{found.station_id}/{found.transaction_id}",
+    )
+    rows = connection.execute(
+        select(inbox)
+        .where(inbox.c.key.like(keys[0]) | inbox.c.key.like(keys[1]) | (inbox.c.key == keys[2]))
+        .order_by(inbox.c.at_s)
+    ).mappings()
+    return [
+        {
+            "step": "message",
+            "at_s": row["at_s"],
+            "title": row["key"],
+            "detail": {"from": row["source"], "content": row["content_hash"].hex()},
+        }
+        for row in rows
+    ]
+
+
+def _interval_of(connection: Connection, trace_id: str) -> tuple[int, int] | None:
+    """Return run and interval that the trace id names, if the run exists."""
+    parts = trace_id.rsplit("/", 2)
+    if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):  # noqa: PLR2004
+        return None
+    found = connection.execute(
+        select(run.c.run, run.c.interval).where(
+            run.c.run == int(parts[2]), run.c.interval == int(parts[1])
+        )
+    ).first()
+    return None if found is None else (found.run, found.interval)
+
+
+def _readings(connection: Connection, trace_id: str) -> list[Step]:
+    found = _interval_of(connection, trace_id)
+    if found is None:
+        return []
+    ends = connection.execute(select(run.c.inputs).where(run.c.run == found[0])).scalar_one()
+    end_s = json.loads(ends)["end_s"]
+    rows = connection.execute(
+        select(reading)
+        .where(reading.c.at_s == end_s)
+        .order_by(reading.c.meter_id, reading.c.register)
+    ).mappings()
+    return [
+        {
+            "step": "reading",
+            "at_s": row["at_s"],
+            "title": f"register {row['register']} of {row['meter_id'][:10]}…",
+            "detail": {
+                "energy_wh": row["energy_wh"],
+                "digest": "0x" + row["digest"].hex(),
+                "signature": "0x" + row["signature"].hex(),
+            },
+        }
+        for row in rows
+    ]
+
+
+def _slices(connection: Connection, trace_id: str) -> list[Step]:
+    interval = _interval_of(connection, trace_id)
+    wanted = slices.c.interval == interval[1] if interval else slices.c.session_id == trace_id
+    rows = connection.execute(select(slices).where(wanted).order_by(slices.c.end_s)).mappings()
+    return [
+        {
+            "step": "reading",
+            "at_s": row["end_s"],
+            "title": f"fiscal record F{row['page']}, interval {row['interval']}",
+            "detail": {
+                "energy_wh": row["energy_wh"],
+                "session": row["session_id"],
+                "record": row["record"],
+            },
+        }
+        for row in rows
+    ]
+
+
+def _lines(connection: Connection, trace_id: str) -> list[Step]:
+    found = _interval_of(connection, trace_id)
+    if found is None:
+        return []
+    rows = connection.execute(
+        select(line, run.c.at_s)
+        .join(run, run.c.run == line.c.run)
+        .where(line.c.run == found[0])
+        .order_by(line.c.position)
+    ).mappings()
+    return [
+        {
+            "step": "line",
+            "at_s": row["at_s"],
+            "title": f"{row['kind']}: {row['payer']} to {row['payee']}",
+            "detail": {
+                "energy_wh": row["energy_wh"],
+                "price_micros_per_kwh": row["price_micros_per_kwh"],
+                "amount_micros": str(row["amount_micros"]),
+                "rail": row["rail"],
+            },
+        }
+        for row in rows
+    ]
+
+
+def _transfers(connection: Connection, book: LedgerStore, trace_id: str) -> list[Step]:
+    return [
+        {
+            "step": "transfer",
+            "at_s": stored.at_s,
+            "title": f"{stored.transfer.kind} {stored.transfer.code}",
+            "detail": {
+                "id": stored.transfer.id,
+                "debit": stored.transfer.debit,
+                "credit": stored.transfer.credit,
+                "amount": str(stored.transfer.amount),
+                "log_entry": stored.seq,
+            },
+        }
+        for stored in book.transfers_of(connection, trace_id)
+    ]
+
+
+def _transactions(connection: Connection, trace_id: str) -> list[Step]:
+    rows = connection.execute(
+        select(intent, attempt.c.hash, attempt.c.call)
+        .join(attempt, attempt.c.intent_id == intent.c.id)
+        .where(intent.c.trace_id == trace_id)
+        .order_by(intent.c.nonce)
+    ).mappings()
+    steps: list[Step] = []
+    for row in rows:
+        steps.append(
+            {
+                "step": "transaction",
+                "at_s": None,
+                "title": row["call"],
+                "detail": {
+                    "hash": row["hash"],
+                    "nonce": row["nonce"],
+                    "state": row["state"],
+                    "block": row["block_number"],
+                    "gas_used": row["gas_used"],
+                },
+            }
+        )
+        steps += _chain_events(connection, row["hash"])
+    return steps
+
+
+def _chain_events(connection: Connection, transaction_hash: str) -> list[Step]:
+    rows = connection.execute(
+        select(observed)
+        .where(observed.c.transaction_hash == transaction_hash)
+        .order_by(observed.c.log_index)
+    ).mappings()
+    return [
+        {
+            "step": "event",
+            "at_s": None,
+            "title": f"{row['contract']}.{row['name']}",
+            "detail": json.loads(row["body"]) | {"final": bool(row["final"])},
+        }
+        for row in rows
+    ]
+
+
+def _events(connection: Connection, trace_id: str) -> list[Step]:
+    rows = connection.execute(
+        select(event).where(event.c.trace_id == trace_id).order_by(event.c.seq)
+    ).mappings()
+    return [
+        {
+            "step": "log",
+            "at_s": row["at_s"],
+            "title": row["name"],
+            "detail": json.loads(row["body"]),
+        }
+        for row in rows
+    ]

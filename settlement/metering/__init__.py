@@ -1,0 +1,1 @@
+"""Readings, signatures, plausibility, energy balance: what was measured."""

@@ -1,0 +1,313 @@
+"""
+The settlement service's tables, beside the ledger's in one database.
+
+Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
+``attempt``) is written once; triggers refuse to change or delete it. ``session``, ``intent`` and
+``run_state`` say where something stands now and may move on; every step they take is an event.
+``latency`` holds wall times for display and never enters the journal.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+party = Table(
+    "party",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+)
+
+wallet = Table(
+    "wallet",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("party", Text, ForeignKey("party.id"), nullable=False),
+    Column("valid_from_s", BigInteger, nullable=False),
+    Column("valid_until_s", BigInteger, nullable=False),
+)
+
+meter = Table(
+    "meter",
+    metadata,
+    Column("meter_id", Text, nullable=False),
+    Column("valid_from_s", BigInteger, nullable=False),
+    Column("valid_until_s", BigInteger, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("party", Text, ForeignKey("party.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("curve", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("rated_power_w", BigInteger, nullable=False),
+    UniqueConstraint("meter_id", "valid_from_s", name="uq_meter_id_from"),
+)
+
+station = Table(
+    "station",
+    metadata,
+    Column("station_id", Text, primary_key=True),
+    Column("party", Text, ForeignKey("party.id"), nullable=False),
+    Column("meter_id", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False, unique=True),
+    Column("trace_id", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+
+frame = Table(
+    "frame",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("station_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("trace_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Index("ix_event_trace", "trace_id"),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("meter_id", Text, nullable=False),
+    Column("register", Integer, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("energy_wh", BigInteger, nullable=False),
+    Column("quality", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("meter_id", "register", "at_s", name="uq_reading"),
+    Index("ix_reading_at", "at_s"),
+)
+
+mandate = Table(
+    "mandate",
+    metadata,
+    Column("member", Text, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("valid_from_s", BigInteger, nullable=False),
+    Column("valid_until_s", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("struct_hash", LargeBinary, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("member", "nonce", name="uq_mandate"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("driver", Text, nullable=False),
+    Column("station_id", Text, ForeignKey("station.station_id"), nullable=False),
+    Column("id_tag", Text, nullable=False, unique=True),
+    Column("terms", Text, nullable=False),
+    Column("requested_wh", BigInteger, nullable=False),
+    Column("deposit_micros", BigInteger, nullable=False),
+    Column("deadline_s", BigInteger, nullable=False),
+    Column("opened_s", BigInteger, nullable=False),
+    Column("page_at_open", BigInteger),
+    Column("transaction_id", Integer, unique=True),
+    Column("started_s", BigInteger),
+    Column("stopped_s", BigInteger),
+    Column("begin_wh", BigInteger),
+    Column("energy_wh", BigInteger),
+    Column("charge_micros", BigInteger),
+    Column("refund_micros", BigInteger),
+    Column("overrun_micros", BigInteger),
+    Column("vat_micros", BigInteger),
+    Column("record", Text),
+    Index("ix_session_state", "state"),
+)
+
+slice_ = Table(
+    "slice",
+    metadata,
+    Column("session_id", Text, ForeignKey("session.session_id"), nullable=False),
+    Column("page", BigInteger, nullable=False),
+    Column("interval", BigInteger, nullable=False),
+    Column("begin_s", BigInteger, nullable=False),
+    Column("end_s", BigInteger, nullable=False),
+    Column("energy_wh", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),
+    UniqueConstraint("session_id", "page", name="uq_slice"),
+    Index("ix_slice_interval", "interval"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("run", BigInteger, primary_key=True),
+    Column("interval", BigInteger, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("traded_wh", BigInteger, nullable=False),
+    Column("stations_wh", BigInteger, nullable=False),
+    Column("sun_to_cars_wh", BigInteger, nullable=False),
+    Column("home_to_home_wh", BigInteger, nullable=False),
+    Column("surplus_wh", BigInteger, nullable=False),
+    Column("deficit_wh", BigInteger, nullable=False),
+    Column("losses_wh", BigInteger),
+    Column("price_micros_per_kwh", BigInteger),
+    Column("estimated", Integer, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Index("ix_run_interval", "interval"),
+)
+
+run_state = Table(
+    "run_state",
+    metadata,
+    Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
+line = Table(
+    "line",
+    metadata,
+    Column("run", BigInteger, ForeignKey("run.run"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("payer", Text, nullable=False),
+    Column("payee", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("rail", Text, nullable=False),
+    Column("energy_wh", BigInteger, nullable=False),
+    Column("amount_micros", BigInteger, nullable=False),
+    Column("price_micros_per_kwh", BigInteger, nullable=False),
+    UniqueConstraint("run", "position", name="uq_line"),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("business_key", Text, nullable=False, unique=True),
+    Column("trace_id", Text, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("block_number", BigInteger),
+    Column("gas_used", BigInteger),
+    Column("error", Text),
+    UniqueConstraint("signer", "nonce", name="uq_intent_nonce"),
+    Index("ix_intent_state", "state"),
+    Index("ix_intent_trace", "trace_id"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("intent_id", Integer, ForeignKey("intent.id"), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("call", Text, nullable=False),
+)
+
+observed = Table(
+    "observed",
+    metadata,
+    Column("block_hash", Text, nullable=False),
+    Column("transaction_hash", Text, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("final", Integer, nullable=False),
+    UniqueConstraint("block_hash", "log_index", name="uq_observed"),
+    Index("ix_observed_final", "final"),
+    Index("ix_observed_transaction", "transaction_hash"),
+)
+
+block = Table(
+    "block",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("timestamp_s", BigInteger, nullable=False),
+)
+
+latency = Table(
+    "latency",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("refund_us", BigInteger, nullable=False),
+)
+
+IMMUTABLE: Final = (
+    "inbox",
+    "refusal",
+    "frame",
+    "event",
+    "reading",
+    "mandate",
+    "slice",
+    "run",
+    "line",
+    "attempt",
+)
+"""Tables whose rows may neither change nor go; triggers see to it."""
+
+
+def immutability_triggers() -> tuple[str, ...]:
+    """Return the statements that make the rows of ``IMMUTABLE`` unchangeable on SQLite."""
+    return tuple(
+        f"CREATE TRIGGER IF NOT EXISTS {name}_no_{action} BEFORE {action.upper()} ON {name} "
+        f"BEGIN SELECT RAISE(ABORT, '{name} rows are immutable'); END"
+        for name in IMMUTABLE
+        for action in ("update", "delete")
+    )

@@ -1,0 +1,1 @@
+"""Mandates, the book, clearing, lines and the settlement tree."""
