@@ -20,31 +20,32 @@ from ledger.errors import (
     VoisinError,
 )
 
-_STATUS: Final = (
-    (InvalidRequest, 422),
-    (NotAuthenticated, 401),
-    (NotPermitted, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (InsufficientFunds, 409),
-    (UnverifiedReading, 422),
-    (ChainUnavailable, 503),
-    (ChainError, 502),
-    (Integrity, 500),
-)
+STATUS: Final = {
+    InvalidRequest: 422,
+    NotAuthenticated: 401,
+    NotPermitted: 403,
+    NotFound: 404,
+    Conflict: 409,
+    InsufficientFunds: 409,
+    UnverifiedReading: 422,
+    ChainUnavailable: 503,
+    ChainError: 502,
+    Integrity: 500,
+}
+"""HTTP status of each family; a subfamily stands before its parent."""
 _MEDIA_TYPE: Final = "application/problem+json"
 
 
 def status_of(fault: VoisinError) -> int:
     """Return the HTTP status of an error's family."""
-    return next((status for family, status in _STATUS if isinstance(fault, family)), 409)
+    return next((status for family, status in STATUS.items() if isinstance(fault, family)), 409)
 
 
 def problem(fault: VoisinError) -> JSONResponse:
     """Return the problem document of ``fault`` (RFC 9457)."""
     status = status_of(fault)
     body = {
-        "type": f"/docs/reference/errors#{fault.code}",
+        "type": f"urn:voisin:error:{fault.code}",
         "title": fault.code.replace("_", " "),
         "status": status,
         "detail": str(fault),

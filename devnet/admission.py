@@ -28,7 +28,6 @@ MAX_TRANSACTION_GAS: Final = 1 << 24
 """Most gas that one transaction may ask for, EIP-7825."""
 
 _MAX_INITCODE_BYTES: Final = 49_152  # EIP-3860
-_BLOB_TYPE: Final = 3
 _SET_CODE_TYPE: Final = 4
 _LEGACY_TYPE: Final = 0
 _FIRST_TYPED_BYTE_ABOVE: Final = 0x7F
@@ -70,8 +69,6 @@ class Refusal(StrEnum):
     GAS_ABOVE_BLOCK = "exceeds block gas limit"
     SENDER_HAS_CODE = "sender not an eoa"
     FUNDS = "insufficient funds for gas * price + value"
-    NO_AUTHORIZATIONS = "EIP-7702 transaction with empty auth list"
-    SET_CODE_CREATES = "EIP-7702 transaction cannot be used to create contract"
     NOT_EXECUTABLE = "transaction cannot be executed"
 
 
@@ -135,7 +132,6 @@ def check_stateless(transaction: SignedTransactionAPI, chain_id: int, block_gas:
     if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
         fees = f"tip {transaction.max_priority_fee_per_gas}, cap {transaction.max_fee_per_gas}"
         raise TransactionRefusedError(Refusal.TIP_ABOVE_CAP, fees)
-    _check_set_code(transaction)
     if transaction.gas > MAX_TRANSACTION_GAS:
         caps = f"cap {MAX_TRANSACTION_GAS}, tx {transaction.gas}"
         raise TransactionRefusedError(Refusal.GAS_ABOVE_CAP, caps)
@@ -229,15 +225,6 @@ def _check_signature(transaction: SignedTransactionAPI) -> None:
         transaction.check_signature_validity()
     except (ValidationError, BadSignature) as error:
         raise TransactionRefusedError(Refusal.SENDER, str(error)) from error
-
-
-def _check_set_code(transaction: SignedTransactionAPI) -> None:
-    if type_of(transaction) != _SET_CODE_TYPE:
-        return
-    if transaction.to == CREATE_CONTRACT_ADDRESS:
-        raise TransactionRefusedError(Refusal.SET_CODE_CREATES)
-    if not transaction.authorization_list:
-        raise TransactionRefusedError(Refusal.NO_AUTHORIZATIONS)
 
 
 def _check_gas(transaction: SignedTransactionAPI) -> None:

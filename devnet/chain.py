@@ -1,321 +1,240 @@
 """
-Run one chain in one directory.
+Run the chain: one transaction, one block, durable before anybody sees it.
 
-A transaction is checked, executed in a block of its own, written to the block log and only then
-visible: whoever saw a receipt finds it again after any kind of end.
+Stock py-evm builds blocks (``mine_all``) that stock py-evm refuses, because it leaves out the
+system calls before and after the transactions. Here a block is built by the very code that imports
+blocks, so what is written is what any later import accepts.
 """
 
-import fcntl
 import logging
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Final, Self
 
-from eth_keys import keys
-from eth_typing import Address
+import rlp  # type: ignore[import-untyped] # rlp ships no types
+from eth.abc import BlockAPI, BlockHeaderAPI, ChainAPI, SignedTransactionAPI, StateAPI
+from eth.constants import ZERO_ADDRESS, ZERO_HASH32
+from eth.db.atomic import AtomicDB
+from eth.exceptions import VMError
+from eth_keys.main import KeyAPI
+from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped] # rlp ships no types
 
-from devnet.blocklog import BlockLog, CorruptRecordError, read_records
-from devnet.engine.blocks import Block, Header, Receipt
-from devnet.engine.builder import build, state_in
-from devnet.engine.calls import Outcome, estimate, output_of, run
-from devnet.engine.encoding import keccak, rlp_decode, rlp_encode
-from devnet.engine.rules import RefusedTransactionError, check_alone, check_on
-from devnet.engine.state import FlatAccounts
-from devnet.engine.transactions import Transaction, decode
-from devnet.genesis import Genesis, pin
-from devnet.index import ChainIndex, LogFilter, LogPlace, Place
+from devnet.admission import (
+    Refusal,
+    TransactionRefusedError,
+    check_state,
+    check_stateless,
+    decode_transaction,
+)
+from devnet.genesis import Genesis, new_chain, settle_genesis
+from devnet.history import History
+from devnet.log import BlockLog, DirectoryLock
+from devnet.precompile import VoisinVM
 from ledger.clock import Clock
-from ledger.errors import ChainUnavailable, Integrity, NotFound, WrongState
+from ledger.errors import Integrity, WrongState
 
-LOG: Final = "blocks.log"
-LOCK: Final = "lock"
+_log: Final = logging.getLogger(__name__)
 
-_LOCK_PATIENCE_S: Final = 10
-_LOCK_PAUSE_S: Final = 0.05
-_PROGRESS_EVERY: Final = 100
-_NATIVE_BACKEND: Final = "NativeECCBackend"
-
-_logger: Final = logging.getLogger("devnet")
+# py-evm writes whole database diffs into its log when a block fails; the errors say enough.
+logging.getLogger("eth").setLevel(logging.CRITICAL)
 
 
-class DirectoryInUseError(WrongState):
-    """Another node runs in the directory."""
+class BlockInvalidError(Integrity):
+    """A block of the log breaks the rules of the chain."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__("directory_in_use", f"another node runs in {directory}")
-        self.directory: Final = directory
-
-
-class UnlinkedRecordError(Integrity):
-    """A record whose checksum is good does not continue the chain before it."""
-
-    def __init__(self, path: Path, index: int, detail: str) -> None:
-        super().__init__("unlinked_record", f"record {index} of {path}: {detail}")
-        self.path: Final = path
-        self.index: Final = index
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__("block_invalid", f"block {number} breaks the rules: {why}")
+        self.number: Final = number
 
 
-class BlockNotFoundError(NotFound):
-    """There is no such block."""
+class SlowSignaturesError(Integrity):
+    """Signatures would be checked in pure Python, which is too slow and not constant-time."""
+
+    def __init__(self, backend: str) -> None:
+        super().__init__("slow_signatures", f"eth-keys uses {backend}; install coincurve")
+
+
+class DevnetClosedError(WrongState):
+    """The node was closed."""
 
     def __init__(self) -> None:
-        super().__init__("block_not_found", "header not found")
+        super().__init__("devnet_closed", "the node is closed")
 
 
 class Devnet:
-    """
-    One open chain. Every method may be called from any thread.
+    """A chain in a directory, open for sending and reading from any thread."""
 
-    ``genesis`` is what it began with; ``index`` finds blocks, transactions, receipts and logs.
-    """
-
-    def __init__(self, directory: Path, genesis: Genesis, clock: Clock, lock: int) -> None:
+    def __init__(self, directory: Path, genesis: Genesis, clock: Clock) -> None:
+        """Open the chain; ``Devnet.open`` is the way in."""
         self.genesis: Final = genesis
-        self._directory: Final = directory
-        self._clock: Final = clock
-        self._lock_descriptor: Final = lock
-        self._writing: Final = threading.RLock()
-        self._nodes: Final[dict[bytes, bytes]] = {}
-        self.index: Final = ChainIndex(genesis.block(self._nodes))
+        self.lock: Final = threading.RLock()
+        """Held by whoever reads several things that must belong together."""
+        self._clock = clock
+        self._held = DirectoryLock(directory)
+        try:
+            settle_genesis(directory, genesis)
+            self._file = BlockLog(directory)
+            try:
+                self.chain: Final = new_chain(genesis, AtomicDB())
+                self.history: Final = replay(self.chain, self._file.recover())
+            except Integrity:
+                self._file.close()
+                raise
+        except Integrity:
+            self._held.release()
+            raise
         self._closed = False
 
     @classmethod
-    def open(
-        cls,
-        directory: Path,
-        genesis: Genesis,
-        clock: Clock,
-        progress: Callable[[int], None] | None = None,
-    ) -> Self:
+    def open(cls, directory: Path, genesis: Genesis, clock: Clock) -> Self:
         """
-        Open the chain in ``directory``, or begin it there.
+        Open the chain in ``directory``, or start it there.
 
         Parameters
         ----------
+        directory
+            Where the blocks are kept; made if it is missing.
         clock
-            Says the domain time; a block's time is the greater of it and the parent's plus one.
-        progress
-            Told, now and then, how many blocks were read.
+            The domain clock that block times follow.
 
         Raises
         ------
-        GenesisDiffersError
-            If another chain is kept there.
         DirectoryInUseError
-            If another node still runs there after ten seconds.
-        CorruptRecordError
-            If a record is damaged; the torn beginning of a last one is cut off instead.
+            If another node has the directory open for 10 s.
+        GenesisDiffersError
+            If the directory holds a chain with another start.
+        BlockRecordDamagedError
+            If a record on disk is damaged.
+        BlockInvalidError
+            If a block on disk breaks the rules.
         """
+        backend = type(KeyAPI().backend).__name__
+        if backend != "CoinCurveECCBackend":
+            raise SlowSignaturesError(backend)
         directory.mkdir(parents=True, exist_ok=True)
-        lock = _lock(directory)
-        try:
-            pin(directory, genesis)
-            devnet = cls(directory, genesis, clock, lock)
-            devnet._read(progress or (lambda _: None))
-        except BaseException:
-            os.close(lock)
-            raise
-        _logger.info(
-            "chain %d is open at block %d; signatures by %s",
+        devnet = cls(directory, genesis, clock)
+        _log.info(
+            "chain %d open at block %d, signatures by %s",
             genesis.chain_id,
-            devnet.head.number,
-            signature_backend(),
+            devnet.head_number,
+            backend,
         )
         return devnet
 
-    def _read(self, progress: Callable[[int], None]) -> None:
-        """Read the log, and open it for what comes."""
-        path = self._directory / LOG
-        end = 0
-        for record in read_records(path):
-            block, nodes = unpack(record.payload)
-            if block.header.parent_hash != self.head.hash or block.number != record.index:
-                raise UnlinkedRecordError(path, record.index, "it does not follow the one before")
-            self._nodes.update(nodes)
-            if block.header.state_root not in self._nodes:
-                raise UnlinkedRecordError(path, record.index, "it does not hold its state")
-            self.index.add(block)
-            end = record.end
-            if record.index % _PROGRESS_EVERY == 0:
-                progress(record.index)
-        progress(self.head.number)
-        self._accounts = FlatAccounts(self._nodes, self.head.header.state_root)
-        self._log = BlockLog(path, self.head.number, end)
-
     def close(self) -> None:
-        """Close the chain and free its directory; closing twice does nothing."""
-        with self._writing:
-            if not self._closed:
-                self._closed = True
-                self._log.close()
-                os.close(self._lock_descriptor)
+        """Give the directory back; closing twice does nothing."""
+        with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._file.close()
+            self._held.release()
 
     @property
-    def head(self) -> Block:
-        """Return the newest block."""
-        return self.index.head
+    def head_number(self) -> int:
+        """Number of the newest block."""
+        return self.history.head_number
 
     @property
     def head_hash(self) -> str:
-        """Return the hash of the newest block, 0x-prefixed."""
+        """Hash of the newest block, as 0x hex."""
         return "0x" + self.head.hash.hex()
 
-    def send(self, raw: bytes) -> bytes:
-        """
-        Execute a signed transaction in a new block; return its hash once the disk has it.
+    @property
+    def head(self) -> BlockHeaderAPI:
+        """Header of the newest block."""
+        with self.lock:
+            return self.header(self.history.head_number)
 
-        Raises
-        ------
-        UndecodableTransactionError, BadRlpError, UnrecoverableSenderError
-            If ``raw`` is no signed transaction.
-        RefusedTransactionError
-            If a rule forbids it, or it is in the chain already.
-        LogNotWrittenError
-            If the disk does not take it; nothing has changed then.
-        """
-        transaction = decode(raw)
-        check_alone(transaction, self.genesis.chain_id)
-        with self._writing:
-            if self._closed:
-                raise ChainUnavailable("the node is closed")
-            if self.index.place(transaction.hash) is not None:
-                raise RefusedTransactionError("already known")
-            try:
-                check_on(transaction, self._accounts, self.head.header)
-                self._mine(transaction)
-            except BaseException:
-                self._accounts.rollback()
-                raise
-        return transaction.hash
+    def header(self, number: int) -> BlockHeaderAPI:
+        """Return the header of block ``number``, which must be there."""
+        block = self.history.block(number)
+        if block is None:
+            raise IndexError(number)
+        return block.header
 
-    def _mine(self, transaction: Transaction) -> None:
+    def state_at(self, header: BlockHeaderAPI) -> StateAPI:
+        """Return the state after the block of ``header``, to read or to try things on."""
+        return self.chain.get_vm(header).state
+
+    def next_header(self) -> BlockHeaderAPI:
+        """Return the header of the block to be, as far as it is known before execution."""
         parent = self.head
-        header = Header(
-            parent_hash=parent.hash,
-            state_root=parent.header.state_root,
-            number=parent.number + 1,
-            gas_limit=parent.header.gas_limit,
-            timestamp_s=max(parent.header.timestamp_s + 1, self._clock.now_s()),
+        return self.chain.create_header_from_parent(
+            parent,
+            timestamp=max(parent.timestamp + 1, self._clock.now_s()),
+            gas_limit=parent.gas_limit,
+            coinbase=ZERO_ADDRESS,
+            parent_beacon_block_root=ZERO_HASH32,
         )
-        ancestors = self.index.ancestors(header.number)
-        built = build(self._accounts, header, self.genesis.chain_id, ancestors, transaction)
-        self._log.append(pack(built.block, built.encoded, built.nodes))
-        self._nodes.update(built.nodes)
-        self._accounts.adopt(built.block.header.state_root)
-        self.index.add(built.block)
 
-    def state(self, block: Block) -> FlatAccounts:
-        """Return a reader of the accounts as they were after ``block``."""
-        return FlatAccounts(self._nodes, block.header.state_root)
-
-    def call(self, call: Transaction, block: Block) -> bytes:
+    def send_raw(self, raw: bytes) -> str:
         """
-        Return what ``call`` returns after ``block``; nothing of it stays.
+        Mine one signed transaction into a block of its own and return its hash, as 0x hex.
+
+        When it returns, the block is on disk. A transaction that the contract reverts is mined too.
 
         Raises
         ------
-        CallRevertedError
-            If the contract refuses.
-        CallFailedError
-            If it fails otherwise.
+        TransactionRefusedError
+            If it may not enter a block; the chain is as before.
+        LogUnusableError
+            If an earlier write to disk failed.
+        DevnetClosedError
+            If the node was closed.
         """
-        return output_of(self._attempt(call, block))
-
-    def estimate(self, call: Transaction, block: Block) -> int:
-        """
-        Return a gas limit that is enough for ``call`` after ``block``; ``call.gas`` is the most.
-
-        Raises
-        ------
-        CallRevertedError
-            If the contract refuses.
-        CallFailedError
-            If it fails otherwise, or needs more.
-        """
-        return estimate(lambda attempt: self._attempt(attempt, block), call)
-
-    def _attempt(self, call: Transaction, block: Block) -> Outcome:
-        with self._at(block) as accounts:
-            ancestors = self.index.ancestors(block.number)
-            return run(state_in(accounts, block.header, self.genesis.chain_id, ancestors), call)
-
-    @contextmanager
-    def _at(self, block: Block) -> Iterator[FlatAccounts]:
-        """Lend the accounts after ``block``; what is done to them is undone."""
-        if block is not self.head:
-            yield self.state(block)
-            return
-        with self._writing:
-            if block is self.head:
-                with self._accounts.scratch():
-                    yield self._accounts
-                return
-        yield self.state(block)
-
-    def place(self, transaction_hash: bytes) -> Place | None:
-        """Return where a transaction stands, or None."""
-        return self.index.place(transaction_hash)
-
-    def logs(self, wanted: LogFilter) -> Iterator[LogPlace]:
-        """Yield the logs that are asked for, in the order of the chain."""
-        return self.index.logs(wanted)
+        transaction = decode_transaction(raw)
+        with self.lock:
+            if self._closed:
+                raise DevnetClosedError
+            if self.history.mined(transaction.hash) is not None:
+                raise TransactionRefusedError(Refusal.KNOWN)
+            check_stateless(transaction, self.genesis.chain_id, self.genesis.gas_limit)
+            header = self.next_header()
+            check_state(transaction, self.chain.get_vm(header).state, header)
+            block = build_block(self.chain, header, transaction)
+            self._file.append(block.number, rlp.encode(block))
+            self.chain.persist_block(block)
+            self.history.add(block, block.get_receipts(self.chain.chaindb))
+        return "0x" + transaction.hash.hex()
 
 
-def pack(block: Block, encoded: bytes, nodes: dict[bytes, bytes]) -> bytes:
-    """Return the payload of a block's record: block, receipts, senders, trie nodes and code."""
-    return rlp_encode(
-        (
-            encoded,
-            [receipt.encode() for receipt in block.receipts],
-            [transaction.sender for transaction in block.transactions],
-            list(nodes.values()),
-        )
-    )
-
-
-def unpack(payload: bytes) -> tuple[Block, dict[bytes, bytes]]:
-    """Return the block of a record, and the trie nodes and code that it added, by hash."""
-    fields = cast("tuple[bytes, list[bytes], list[bytes], list[bytes]]", rlp_decode(payload))
-    encoded, receipts, senders, nodes = fields
-    header, transactions, _, _ = cast("list[Any]", rlp_decode(encoded))
-    block = Block(
-        hash=keccak(rlp_encode(header)),
-        header=Header.decode(header),
-        transactions=tuple(
-            decode(raw if isinstance(raw, bytes) else rlp_encode(raw), sender)
-            for raw, sender in zip(transactions, senders, strict=True)
-        ),
-        receipts=tuple(Receipt.decode(receipt) for receipt in receipts),
-        size=len(encoded),
-    )
-    return block, {keccak(node): node for node in nodes}
-
-
-def signature_backend() -> str:
+def build_block(
+    chain: ChainAPI, header: BlockHeaderAPI, transaction: SignedTransactionAPI
+) -> BlockAPI:
     """
-    Return which implementation recovers signatures inside py-evm.
+    Execute ``transaction`` on the state of the head and return the sealed block.
 
-    Without ``coincurve`` it is the one in Python, and slower by a factor of a hundred.
+    The chain does not have the block yet: ``persist_block`` makes it the head.
+
+    Raises
+    ------
+    TransactionRefusedError
+        If the EVM does not take the transaction.
     """
-    name = type(keys.PrivateKey(bytes(31) + b"\1").backend).__name__
-    return f"{name} (slow)" if name == _NATIVE_BACKEND else name
+    draft = VoisinVM.get_block_class()(header, transactions=(transaction,), uncles=())
+    try:
+        return chain.get_vm(header).import_block(draft).block
+    except (ValidationError, VMError) as error:
+        raise TransactionRefusedError(Refusal.NOT_EXECUTABLE, str(error)) from error
 
 
-def _lock(directory: Path) -> int:
-    """Return the descriptor that holds the directory; a killed node may linger for a moment."""
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until_s = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
+def replay(chain: ChainAPI, blocks: tuple[bytes, ...]) -> History:
+    """
+    Import ``blocks``, numbered from 1, with every check that py-evm has.
+
+    Raises
+    ------
+    BlockInvalidError
+        If one breaks the rules.
+    """
+    history = History(chain.get_canonical_block_by_number(chain.get_canonical_head().block_number))
+    for number, encoded in enumerate(blocks, start=1):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            if time.monotonic() > until_s:
-                os.close(descriptor)
-                raise DirectoryInUseError(directory) from fault
-            time.sleep(_LOCK_PAUSE_S)
-        else:
-            return descriptor
+            block = rlp.decode(encoded, sedes=VoisinVM.get_block_class())
+            imported = chain.import_block(block).imported_block
+        except (ValidationError, VMError, RLPException) as error:
+            raise BlockInvalidError(number, str(error)) from error
+        history.add(imported, imported.get_receipts(chain.chaindb))
+    return history

@@ -23,7 +23,7 @@ class SignedReading(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     meter_id: str = Field(pattern=r"^0x[0-9a-f]{64}$")
-    register: Literal["import", "export", "generation"]
+    register_name: Literal["import", "export", "generation"] = Field(alias="register")
     at_s: int = Field(ge=0, le=_UINT64_MAX)
     sequence: int = Field(ge=0, le=_UINT64_MAX)
     energy_wh: int = Field(ge=0, le=_UINT64_MAX)
@@ -35,14 +35,14 @@ class SignedReading(BaseModel):
         return readings.SignedReading(
             reading=Reading(
                 meter_id=self.meter_id,
-                register=Register[self.register.upper()],
+                register=Register[self.register_name.upper()],
                 at_s=UnixSeconds(self.at_s),
                 sequence=self.sequence,
                 energy_wh=WattHours(self.energy_wh),
                 quality=Quality[self.quality.upper()],
             ),
             signature=bytes.fromhex(self.signature[2:]),
-            body=json.dumps(self.model_dump(), sort_keys=True).encode(),
+            body=json.dumps(self.model_dump(by_alias=True), sort_keys=True).encode(),
         )
 
 

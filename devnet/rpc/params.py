@@ -20,8 +20,9 @@ _DATA: Final = re.compile(r"0x([0-9a-fA-F]{2})*")
 _ADDRESS_LENGTH: Final = 20
 _WORD: Final = 32
 _MAX_TOPICS: Final = 4
-_LATEST_TAGS: Final = frozenset({"latest", "safe", "finalized"})
 _PENDING: Final = "pending"
+# Every block is final at once; what is to come has the same state as the newest block.
+_HEAD_TAGS: Final = ("latest", "safe", "finalized", _PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def block_number(devnet: Devnet, value: Json, index: int) -> int | None:
     head = devnet.head_number
     if value == "earliest":
         return 0
-    if value in _LATEST_TAGS or value == _PENDING:
+    if value in _HEAD_TAGS:
         return head
     number = quantity(value, index)
     return number if number <= head else None

@@ -114,7 +114,7 @@ def history_is_not_edited(service: Service, connection: Connection) -> str | Non
     """L10: the triggers stand, and every run comes out again from its signed inputs."""
     triggers = connection.execute(
         text("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE :name"),
-        {"name": "%\\_no\\_%"},
+        {"name": "%_no_%"},
     ).scalar_one()
     if triggers < 2 * len(IMMUTABLE):
         return f"only {triggers} immutability triggers stand"

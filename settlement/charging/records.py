@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours, Watts
-from settlement.metering.ocmf import OcmfRecord, energy_between, in_wh, register_pair
+from settlement.metering.ocmf import OcmfReading, OcmfRecord
+from settlement.metering.ocmf_energy import (
+    check_one_register,
+    energy_between,
+    register_pair,
+    register_wh,
+)
 from settlement.metering.validation import check_power
 
 
@@ -80,6 +86,10 @@ class SessionEnergy:
 
     energy_wh: WattHours
     """Energy of the session, in Wh."""
+    begin: OcmfReading
+    """Where the register began, as the meter wrote it."""
+    end: OcmfReading
+    """Where it ended."""
     page: int
     """Transaction page of the record."""
 
@@ -98,8 +108,14 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If it is of another idTag.
     OldPageError
         If its page is not above the one at open.
-    UnverifiedReading
-        If a reading is missing, flagged, or runs backwards.
+    SeveralRegistersError
+        If it begins or ends on more than one register.
+    IncompleteRecordError
+        If it has no begin or no end.
+    UnusableEnergyError
+        If the meter flags one of them.
+    RecordBackwardsError
+        If the end lies below the begin.
     BrokenRegisterError
         If it begins below where the meter stood.
     ImplausiblePowerError
@@ -108,14 +124,16 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If the fiscal records sum to something else.
     """
     _check_binding(record, context)
+    check_one_register(record)
     begin, end = register_pair(record)
     energy = energy_between(begin, end)
-    if context.previous_end_wh is not None and in_wh(begin) < context.previous_end_wh:
-        raise BrokenRegisterError(int(in_wh(begin)), context.previous_end_wh)
+    begin_wh = register_wh(begin)
+    if context.previous_end_wh is not None and begin_wh < context.previous_end_wh:
+        raise BrokenRegisterError(begin_wh, context.previous_end_wh)
     check_power(energy, context.now_s - context.opened_s, context.rated_power_w)
     if context.slices_wh != energy:
         raise SlicesDisagreeError(context.slices_wh, energy)
-    return SessionEnergy(energy, record.pagination_number)
+    return SessionEnergy(energy, begin, end, record.pagination_number)
 
 
 def _check_binding(record: OcmfRecord, context: RecordContext) -> None:

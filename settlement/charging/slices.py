@@ -1,15 +1,22 @@
 """Read a fiscal record: the energy of a session in one interval."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours
-from settlement.charging.records import ForeignRecordError
-from settlement.metering.ocmf import MalformedRecordError, OcmfReading, OcmfRecord, energy_between
+from settlement.charging.records import ForeignRecordError, UnbindableRecordError
+from settlement.metering.intervals import end_s, interval_of
+from settlement.metering.ocmf import OcmfReading, OcmfRecord
+from settlement.metering.ocmf_energy import check_usable, energy_between
+from settlement.metering.ocmf_json import MalformedRecordError
 
 _READINGS: Final = 2
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCK_UNKNOWN: Final = "U"
+_TIME_UNUSABLE: Final = "t"
+_ENERGY_UNITS: Final = frozenset({"kWh", "Wh"})
 
 
 class NotASliceError(UnverifiedReading):
@@ -42,26 +49,38 @@ def slice_of(record: OcmfRecord, *, interval_s: int, id_tag: str) -> FiscalSlice
     Raises
     ------
     NotASliceError
-        If it is no fiscal record, or does not lie in one interval.
+        If it is no fiscal record, not of one energy register, does not lie in one interval, or
+        its meter does not know the time.
+    UnbindableRecordError
+        If it carries no idTag.
     ForeignRecordError
         If it is of another idTag.
+    UnusableEnergyError
+        If the meter flags its energy.
     RecordBackwardsError
         If the register runs backwards.
     """
     if record.pagination_kind != "F" or len(record.readings) != _READINGS:
         raise NotASliceError("not a fiscal record of two readings")
+    if not record.id_tag:
+        raise UnbindableRecordError
     if record.id_tag != id_tag:
         raise ForeignRecordError(record.id_tag, id_tag)
     begin, end = record.readings
-    begin_s, end_s = instant_s(begin), instant_s(end)
-    interval = begin_s // interval_s
-    if not begin_s <= end_s <= (interval + 1) * interval_s:
+    if begin.obis != end.obis or not {begin.unit, end.unit} <= _ENERGY_UNITS:
+        raise NotASliceError("its two readings are not of one energy register")
+    for reading in record.readings:
+        check_usable(reading)
+        _check_time(reading)
+    begin_s, until_s = instant_s(begin), instant_s(end)
+    interval = interval_of(begin_s, interval_s)
+    if not begin_s <= until_s <= end_s(interval, interval_s):
         raise NotASliceError(f"from {begin.time} to {end.time} is not within one interval")
     return FiscalSlice(
         page=record.pagination_number,
         interval=interval,
         begin_s=begin_s,
-        end_s=end_s,
+        end_s=until_s,
         energy_wh=energy_between(begin, end),
     )
 
@@ -69,6 +88,8 @@ def slice_of(record: OcmfRecord, *, interval_s: int, id_tag: str) -> FiscalSlice
 def instant_s(reading: OcmfReading) -> UnixSeconds:
     """
     Return the instant of a reading (OCMF 1.4.1, table 7): ``2018-07-24T13:22:04,000+0200 S``.
+
+    Fractions of a second are dropped.
 
     Raises
     ------
@@ -80,4 +101,10 @@ def instant_s(reading: OcmfReading) -> UnixSeconds:
         moment = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%f%z")
     except ValueError as fault:
         raise MalformedRecordError(f"{reading.time!r} is no instant") from fault
-    return UnixSeconds(int(moment.timestamp()))
+    return UnixSeconds((moment - _EPOCH) // timedelta(seconds=1))
+
+
+def _check_time(reading: OcmfReading) -> None:
+    """Refuse the time of a clock that was never set: the energy would fall into any interval."""
+    if reading.time.endswith(f" {_CLOCK_UNKNOWN}") or _TIME_UNUSABLE in reading.error_flags:
+        raise NotASliceError(f"the meter does not know the time: {reading.time}")

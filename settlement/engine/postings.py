@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from ledger import accounts
-from ledger.errors import Integrity, VoisinError
+from ledger.errors import ChainReverted, Integrity
 from ledger.transfers import Kind, Transfer, TransferId
-from ledger.units import BasisPoints, Micros
+from ledger.units import BasisPoints, Micros, WattHours
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
@@ -27,7 +27,7 @@ class ChainDisagreesError(Integrity):
         super().__init__("chain_disagrees", f"{what}: computed {ours}, the chain says {theirs}")
 
 
-class RefusedByContractError(VoisinError):
+class RefusedByContractError(ChainReverted):
     """A contract refused what the service had found good."""
 
     def __init__(self, what: str, error: str) -> None:
@@ -84,12 +84,12 @@ def session_closed(service: Service, connection: Connection, event: FinalEvent) 
     body = event.arguments
     session_id: str = body["sessionId"]
     row = _session(connection, session_id)
-    charge, refund = int(body["chargeMicros"]), int(body["refundMicros"])
-    energy = int(body["energyWh"])
+    charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
+    energy = WattHours(int(body["energyWh"]))
     _agree(f"energy of {session_id}", row["energy_wh"], energy)
     _agree(f"charge of {session_id}", row["charge_micros"], charge)
     _agree(f"refund of {session_id}", row["refund_micros"], refund)
-    vat = vat_inside(Micros(charge), BasisPoints(service.rules.tariff.vat_rate_bp))
+    vat = vat_inside(charge, BasisPoints(service.rules.tariff.vat_rate_bp))
     transfers = [
         _resolve_hold(body, session_id, charge),
         *_refund(body, session_id, refund),
@@ -120,8 +120,8 @@ def session_expired(service: Service, connection: Connection, event: FinalEvent)
     row = _session(connection, session_id)
     operator = str(json.loads(row["terms"])["operator"])
     full = {**body, "operator": operator}
-    transfers = [_resolve_hold(full, session_id, 0)]
-    transfers += _refund(full, session_id, int(body["refundMicros"]))
+    transfers = [_resolve_hold(full, session_id, Micros(0))]
+    transfers += _refund(full, session_id, Micros(int(body["refundMicros"])))
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
     connection.execute(
         update(session)
@@ -140,13 +140,13 @@ def session_expired(service: Service, connection: Connection, event: FinalEvent)
 
 def member_joined(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post the member's first money."""
-    _trade_deposit(service, connection, event, int(event.arguments["amountMicros"]))
+    _trade_deposit(service, connection, event, Micros(int(event.arguments["amountMicros"])))
 
 
 def member_deposited(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post money that a member added."""
     amount = next(v for k, v in event.arguments.items() if k != "member")
-    _trade_deposit(service, connection, event, int(amount))
+    _trade_deposit(service, connection, event, Micros(int(amount)))
 
 
 def interval_settled(service: Service, connection: Connection, event: FinalEvent) -> None:
@@ -226,7 +226,7 @@ def _refused(
 
 
 def _trade_deposit(
-    service: Service, connection: Connection, event: FinalEvent, amount: int
+    service: Service, connection: Connection, event: FinalEvent, amount: Micros
 ) -> None:
     member: str = event.arguments["member"]
     trace_id = f"{service.rules.community_id}/member/{member}"
@@ -265,7 +265,7 @@ def _agree(what: str, ours: object, theirs: object) -> None:
         raise ChainDisagreesError(what, ours, theirs)
 
 
-def _resolve_hold(body: Any, session_id: str, charge: int) -> Transfer:  # noqa: ANN401 - event
+def _resolve_hold(body: Any, session_id: str, charge: Micros) -> Transfer:  # noqa: ANN401 - event
     """Post the hold with the charge, or void it if nothing is owed."""
     return Transfer(
         id=TransferId(f"{session_id}/charge"),
@@ -279,7 +279,7 @@ def _resolve_hold(body: Any, session_id: str, charge: int) -> Transfer:  # noqa:
     )
 
 
-def _refund(body: Any, session_id: str, refund: int) -> list[Transfer]:  # noqa: ANN401 - event
+def _refund(body: Any, session_id: str, refund: Micros) -> list[Transfer]:  # noqa: ANN401 - event
     """Pay the refund out, if there is one and the token took it."""
     if not refund or not body["pushed"]:
         return []
@@ -300,8 +300,8 @@ def _vat_and_energy(
     service: Service,
     body: Any,  # noqa: ANN401 - event
     session_id: str,
-    vat: int,
-    energy: int,
+    vat: Micros,
+    energy: WattHours,
 ) -> list[Transfer]:
     rules = service.rules
     pairs = (

@@ -1,5 +1,7 @@
 """Verify the signatures of OCMF records and turn them into what the contract takes."""
 
+import base64
+import binascii
 import hashlib
 from typing import Final
 
@@ -11,13 +13,27 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ledger.errors import UnverifiedReading
-from settlement.metering.ocmf import MalformedRecordError, OcmfRecord
-from settlement.metering.signatures import Curve, MeterKey
+from settlement.metering.ocmf import OcmfRecord
+from settlement.metering.ocmf_json import MalformedRecordError
+from settlement.metering.signatures import Curve, MeterKey, MeterKind, WrongMeterKindError
 
 _WORD: Final = 32
 _V_OFFSET: Final = 27
 _CURVES: Final = {Curve.SECP256K1: ec.SECP256K1, Curve.SECP256R1: ec.SECP256R1}
-_ALGORITHM: Final = "ECDSA-{}-SHA256"
+_OCA_PREFIX: Final = "oca:base16:asn1:"
+_ALGORITHMS: Final = {
+    "ECDSA-secp192k1-SHA256": "secp192k1",
+    "ECDSA-secp256k1-SHA256": "secp256k1",
+    "ECDSA-secp192r1-SHA256": "secp192r1",
+    "ECDSA-secp256r1-SHA256": "secp256r1",
+    "ECDSA-secp384r1-SHA256": "secp384r1",
+    "ECDSA-brainpool256r1-SHA256": "brainpoolP256r1",
+    "ECDSA-brainpool384r1-SHA256": "brainpoolP384r1",
+    # Some meters write the curves' own names.
+    "ECDSA-brainpoolP256r1-SHA256": "brainpoolP256r1",
+    "ECDSA-brainpoolP384r1-SHA256": "brainpoolP384r1",
+}
+"""Curve of each algorithm that a record may name (OCMF 1.4.1, table 22, ``SA``)."""
 
 
 class WrongRecordSignatureError(UnverifiedReading):
@@ -36,17 +52,24 @@ class UnsupportedKeyError(UnverifiedReading):
 
 def verify_record(record: OcmfRecord, key: MeterKey) -> None:
     """
-    Check that the meter signed the record as it stands.
+    Check that the station's meter signed the record as it stands.
 
     Raises
     ------
+    WrongMeterKindError
+        If the key is not of a station's meter.
+    UnsupportedKeyError
+        If the key is no point of its curve.
     WrongRecordSignatureError
-        If it did not, or says that it signed on another curve.
+        If the meter did not sign, or says that it signed on another curve.
     """
-    curve = _CURVES[key.curve]
-    if record.algorithm != _ALGORITHM.format(key.curve.value):
-        raise WrongRecordSignatureError(_page(record))
-    point = ec.EllipticCurvePublicKey.from_encoded_point(curve(), b"\x04" + key.public_key)
+    if key.kind is not MeterKind.STATION:
+        raise WrongMeterKindError(key.kind, "OCMF record")
+    encoded = b"\x04" + key.public_key
+    try:
+        point = ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[key.curve](), encoded)
+    except ValueError as fault:
+        raise UnsupportedKeyError("it is no point of its curve") from fault
     _verify(record, point)
 
 
@@ -59,7 +82,7 @@ def verify_record_der(record: OcmfRecord, public_key: bytes) -> None:
     UnsupportedKeyError
         If the key cannot be loaded.
     WrongRecordSignatureError
-        If the key did not sign the record.
+        If the key did not sign the record, or the record names another curve.
     """
     try:
         key = load_der_public_key(public_key)
@@ -98,7 +121,32 @@ def signature_for_chain(record: OcmfRecord, key: MeterKey) -> bytes:
     raise WrongRecordSignatureError(_page(record))
 
 
+def public_key_of(text: str) -> bytes:
+    """
+    Return the DER of a public key as meters and stations print it.
+
+    Hexadecimal with or without blanks, base64, or the form of the OCA application note "Signed
+    Meter Values" 1.0, ``oca:base16:asn1:<hex>``.
+
+    Raises
+    ------
+    UnsupportedKeyError
+        If it is none of them.
+    """
+    bare = text.removeprefix(_OCA_PREFIX)
+    try:
+        return bytes.fromhex(bare)
+    except ValueError:
+        pass
+    try:
+        return base64.b64decode(bare, validate=True)
+    except (ValueError, binascii.Error) as fault:
+        raise UnsupportedKeyError("it is neither hexadecimal nor base64 text") from fault
+
+
 def _verify(record: OcmfRecord, key: ec.EllipticCurvePublicKey) -> None:
+    if _ALGORITHMS.get(record.algorithm) != key.curve.name:
+        raise WrongRecordSignatureError(_page(record))
     try:
         key.verify(record.signature, record.payload, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as fault:

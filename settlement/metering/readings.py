@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from contracts.typed_data import Domain, digest
+from contracts.typed_data import Domain, TypedDataError, digest
+from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours
 
 
@@ -40,17 +41,31 @@ class Reading:
     """Measured, or estimated by the gateway."""
 
 
+class MalformedReadingError(UnverifiedReading):
+    """A reading that no gateway can have signed, a register below zero for one."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("malformed_reading", detail)
+
+
 def reading_digest(domain: Domain, reading: Reading) -> bytes:
-    """Return what the gateway signs, 32 bytes (EIP-712, decision 0003)."""
-    return digest(
-        domain,
-        "Reading",
-        {
-            "meterId": reading.meter_id,
-            "register": int(reading.register),
-            "at": reading.at_s,
-            "sequence": reading.sequence,
-            "energyWh": reading.energy_wh,
-            "quality": int(reading.quality),
-        },
-    )
+    """
+    Return what the gateway signs, 32 bytes (EIP-712, decision 0003).
+
+    Raises
+    ------
+    MalformedReadingError
+        If a field does not fit its type.
+    """
+    values = {
+        "meterId": reading.meter_id,
+        "register": int(reading.register),
+        "at": reading.at_s,
+        "sequence": reading.sequence,
+        "energyWh": reading.energy_wh,
+        "quality": int(reading.quality),
+    }
+    try:
+        return digest(domain, "Reading", values)
+    except TypedDataError as fault:
+        raise MalformedReadingError(str(fault)) from fault

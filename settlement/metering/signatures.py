@@ -46,6 +46,8 @@ class MeterKey:
     """First instant its signature counts, in Unix seconds."""
     valid_until_s: UnixSeconds
     """First instant it counts no more, in Unix seconds."""
+    revoked: bool = False
+    """Whether the calibration authority took it back."""
 
 
 class WrongSignerError(UnverifiedReading):
@@ -60,6 +62,7 @@ class MeterNotValidError(UnverifiedReading):
 
     def __init__(self, meter_id: str, at_s: int) -> None:
         super().__init__("meter_not_valid", f"meter {meter_id} has no valid key at {at_s}")
+        self.at_s: Final = at_s
 
 
 class WrongCurveError(UnverifiedReading):
@@ -70,6 +73,14 @@ class WrongCurveError(UnverifiedReading):
         self.curve: Final = curve
 
 
+class WrongMeterKindError(UnverifiedReading):
+    """A meter of this kind does not send such a message."""
+
+    def __init__(self, kind: MeterKind, message: str) -> None:
+        super().__init__("wrong_meter_kind", f"a {kind} meter does not sign a {message}")
+        self.kind: Final = kind
+
+
 def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: MeterKey) -> None:
     """
     Check that the meter's gateway signed the reading.
@@ -78,13 +89,18 @@ def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: Mete
     ------
     MeterNotValidError
         If the key does not count at the reading's instant.
+    WrongMeterKindError
+        If it is a station's key; stations sign OCMF records.
+    MalformedReadingError
+        If a field does not fit its type.
     WrongCurveError
         If the key is not on secp256k1, on which gateways sign.
     WrongSignerError
         If somebody else signed.
     """
-    if not key.valid_from_s <= reading.at_s < key.valid_until_s:
-        raise MeterNotValidError(reading.meter_id, reading.at_s)
+    check_valid(key, reading.meter_id, reading.at_s)
+    if key.kind is MeterKind.STATION:
+        raise WrongMeterKindError(key.kind, "reading")
     if key.curve is not Curve.SECP256K1:
         raise WrongCurveError(reading.meter_id, key.curve)
     try:
@@ -93,3 +109,16 @@ def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: Mete
         raise WrongSignerError(reading.meter_id) from fault
     if signer != address_of_public_key(key.public_key):
         raise WrongSignerError(reading.meter_id)
+
+
+def check_valid(key: MeterKey, meter_id: str, at_s: UnixSeconds) -> None:
+    """
+    Check that the key counts at an instant.
+
+    Raises
+    ------
+    MeterNotValidError
+        If it was revoked, or the instant lies outside its validity.
+    """
+    if key.revoked or not key.valid_from_s <= at_s < key.valid_until_s:
+        raise MeterNotValidError(meter_id, at_s)

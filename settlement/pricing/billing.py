@@ -1,7 +1,9 @@
 """Bill a session: one function for the quote, the running cost and the bill."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from ledger.errors import InvalidRequest
 from ledger.units import (
     CENT_MICROS,
     WHOLE_BP,
@@ -30,17 +32,39 @@ class Bill:
     """What the energy cost beyond the deposit; the operator bears it."""
 
 
+class NegativeDepositError(InvalidRequest):
+    """A deposit that cannot be negative is below zero."""
+
+    def __init__(self, deposit_micros: Micros) -> None:
+        super().__init__("negative_deposit", f"the deposit is {deposit_micros} micros, below zero")
+        self.deposit_micros: Final = deposit_micros
+
+
 def bill(energy_wh: WattHours, tariff: Tariff, deposit_micros: Micros) -> Bill:
     """
     Return what ``energy_wh`` costs, capped by the deposit.
 
-    Rounded down once. The same integers come out of ``ChargeVault``.
+    Rounded down once. The same integers come out of ``ChargeVault``. The flat fee is owed only if
+    energy flowed, so a start that failed costs nothing.
+
+    Parameters
+    ----------
+    energy_wh
+        Energy of the session so far, in Wh, not negative.
+    tariff
+        The tariff fixed when the session was opened.
+    deposit_micros
+        What the driver put up, not negative.
 
     Raises
     ------
     NegativeEnergyError
         If the energy is below zero.
+    NegativeDepositError
+        If the deposit is below zero.
     """
+    if deposit_micros < 0:
+        raise NegativeDepositError(deposit_micros)
     cost = cost_floor(energy_wh, tariff.price_micros_per_kwh)
     owed = Micros(cost + (tariff.flat_micros if energy_wh else 0))
     charge = Micros(min(owed, deposit_micros))
@@ -55,7 +79,16 @@ def bill(energy_wh: WattHours, tariff: Tariff, deposit_micros: Micros) -> Bill:
 
 
 def deposit_for(requested_wh: WattHours, tariff: Tariff) -> Micros:
-    """Return the deposit for an energy: its price, rounded up to a whole cent."""
+    """
+    Return the deposit for an energy: its price and the flat fee, rounded up to a whole cent.
+
+    A session that draws no more than ``requested_wh`` never overruns it.
+
+    Raises
+    ------
+    NegativeEnergyError
+        If the energy is below zero.
+    """
     owed = cost_ceil(requested_wh, tariff.price_micros_per_kwh) + tariff.flat_micros
     return Micros(-(-owed // CENT_MICROS) * CENT_MICROS)
 

@@ -64,14 +64,19 @@ class Leaf:
 
 
 def trade_leaf(
-    seller: str, buyer: str, energy_wh: int, price: int, amount_micros: int, salt: bytes
+    seller: str,
+    buyer: str,
+    energy_wh: int,
+    price_micros_per_kwh: int,
+    amount_micros: int,
+    salt: bytes,
 ) -> bytes:
     """Return the leaf of one sale; amounts and prices may be negative."""
     words = (
         bytes.fromhex(seller[2:]).rjust(_WORD, b"\0"),
         bytes.fromhex(buyer[2:]).rjust(_WORD, b"\0"),
         _uint(energy_wh),
-        price.to_bytes(_WORD, "big", signed=True),
+        price_micros_per_kwh.to_bytes(_WORD, "big", signed=True),
         amount_micros.to_bytes(_WORD, "big", signed=True),
         salt,
     )

@@ -10,11 +10,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from ledger.errors import (
+    ChainReverted,
     Conflict,
     InsufficientFunds,
     InvalidRequest,
     NotFound,
-    VoisinError,
 )
 from ledger.units import MicrosPerKilowattHour, UnixSeconds, WattHours
 from settlement.chain.calls import Decoded
@@ -62,7 +62,7 @@ class WalletTooSmallError(InsufficientFunds):
         super().__init__("wallet_too_small", f"the wallet holds {held} micros, not {wanted}")
 
 
-class OpeningRefusedError(VoisinError):
+class OpeningRefusedError(ChainReverted):
     """The contract would not open the session."""
 
     def __init__(self, reason: str) -> None:

@@ -25,7 +25,9 @@ TIMER = bytes.fromhex("425f5260205ff3")
 
 def init_code(runtime: bytes) -> bytes:
     """Return the code whose execution leaves ``runtime`` as the contract."""
-    return bytes([0x60, len(runtime), 0x60, 10, 0x5F, 0x39, 0x60, len(runtime), 0x5F, 0xF3]) + runtime
+    return (
+        bytes([0x60, len(runtime), 0x60, 10, 0x5F, 0x39, 0x60, len(runtime), 0x5F, 0xF3]) + runtime
+    )
 
 
 @dataclass

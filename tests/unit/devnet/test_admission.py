@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import rlp
 from eth_account import Account
+from eth_keys import keys
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def refused(node: Devnet, raw: bytes) -> TransactionRefusedError:
     ("fields", "refusal", "text"),
     [
         ({"chainId": 999}, Refusal.CHAIN_ID, "invalid chain id for signer: have 999 want 1337"),
-        ({"nonce": 0}, Refusal.NONCE_LOW, "nonce too low: next nonce 1, tx nonce 0"),
+        ({"nonce": 0, "gas": 50_000}, Refusal.NONCE_LOW, "nonce too low: next nonce 1, tx nonce 0"),
         ({"nonce": 2}, Refusal.NONCE_HIGH, "nonce too high: next nonce 1, tx nonce 2"),
         ({"gas": 20_999}, Refusal.INTRINSIC_GAS, "intrinsic gas too low: gas 20999, "),
         (
@@ -196,20 +197,17 @@ def test_a_parity_of_two_is_refused(wallet: Wallet) -> None:
 def test_a_delegation_without_authorizations_is_refused(wallet: Wallet) -> None:
     raw = wallet.sign(authorizationList=[_authorize(wallet, AUTHORIZATION["address"])])
     fields = rlp.decode(raw[1:])
-    unsigned = b"\x04" + rlp.encode([*fields[:9], []])
-    signature = wallet.account.unsafe_sign_hash(Account._keccak(unsigned)) if False else None
-    assert signature is None
-    assert refused(wallet.node, b"\x04" + rlp.encode([*fields[:9], [], *fields[10:]])).refusal in {
-        Refusal.MALFORMED,
-        Refusal.NO_AUTHORIZATIONS,
-    }
+    unsigned = [*fields[:9], []]
+    key = keys.PrivateKey(bytes(wallet.account.key))
+    signature = key.sign_msg(b"\x04" + rlp.encode(unsigned))
+    error = refused(wallet.node, b"\x04" + rlp.encode([*unsigned, *signature.vrs]))
+    assert error.refusal is Refusal.MALFORMED
+    assert "authorization_list" in str(error)
 
 
 def test_gas_needs_follow_the_schedule() -> None:
     plain = gas_needs(b"", creates=False, access_list=(), authorizations=0)
     assert (plain.intrinsic, plain.floor) == (21_000, 21_000)
-    rich = gas_needs(
-        b"\0\1" * 40, creates=True, access_list=((bytes(20), 2),), authorizations=3
-    )
+    rich = gas_needs(b"\0\1" * 40, creates=True, access_list=((bytes(20), 2),), authorizations=3)
     assert rich.intrinsic == 21_000 + 40 * 20 + 32_000 + 3 * 2 + 2_400 + 2 * 1_900 + 75_000
     assert rich.floor == 21_000 + 10 * (40 + 160)

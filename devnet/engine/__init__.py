@@ -1,1 +1,0 @@
-"""Execute transactions on py-evm: rules, blocks, calls."""

@@ -1,0 +1,76 @@
+"""Write ``docs/reference/errors.md`` from the error classes: ``python -m scripts.reference``."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import api
+import devnet
+import ledger
+import settlement
+from api.problems import STATUS
+from ledger.errors import VoisinError
+
+ROOT: Final = Path(__file__).parents[1]
+ERRORS_PAGE: Final = ROOT / "docs/reference/errors.md"
+_CODE: Final = re.compile(r'super\(\).__init__\(\s*"([a-z0-9_]+)"')
+_HEAD: Final = """\
+# Errors
+
+Everything the system refuses carries a stable `code`. Over HTTP it comes as a problem document
+(RFC 9457) with `type`, `title`, `status`, `detail`, `code` and `transient`. `transient: true` means
+that the same request may succeed later. A refused message from a meter, a station, a member or a
+driver is kept byte for byte with its code and shows on the dashboard.
+
+The families are in `ledger/errors.py`; each error stands beside the function that raises it. This
+page is written by `python -m scripts.reference`.
+"""
+
+
+def errors_page() -> str:
+    """Return the page: every error by family and code, with its docstring and its file."""
+    _import_everything()
+    entries: dict[type[VoisinError], dict[str, str]] = {}
+    for leaf in _subclasses(VoisinError):
+        found = _CODE.search(inspect.getsource(leaf))
+        if found is not None:
+            entries.setdefault(_family(leaf), {})[found[1]] = _entry(leaf, found[1])
+    parts = [_HEAD]
+    for family in (*STATUS, VoisinError):
+        about = (inspect.getdoc(family) or "").splitlines()[0]
+        status = f" ({STATUS[family]})" if family in STATUS else ""
+        parts.append(f"## {family.__name__}{status}\n\n{about}\n")
+        own = entries.get(family, {})
+        parts += [own[code] for code in sorted(own)]
+    return "\n".join(parts)
+
+
+def _import_everything() -> None:
+    for package in (api, devnet, ledger, settlement):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def _subclasses(parent: type[VoisinError]) -> Iterator[type[VoisinError]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _family(leaf: type[VoisinError]) -> type[VoisinError]:
+    return next((one for one in leaf.__mro__[1:] if one in STATUS), VoisinError)
+
+
+def _entry(leaf: type[VoisinError], code: str) -> str:
+    about = inspect.getdoc(leaf) or ""
+    file = leaf.__module__.replace(".", "/") + ".py"
+    return f"### `{code}`\n\n{about}\n\nRaised in `{file}`.\n"
+
+
+if __name__ == "__main__":
+    ERRORS_PAGE.write_text(errors_page(), encoding="utf-8")
