@@ -74,42 +74,37 @@ library Ocmf {
         bool more = true;
         uint256 pos = text.expect(0, "{");
         while (more) {
-            bytes calldata key;
-            (key, pos) = text.readString(pos);
-            pos = text.expect(pos, ":");
+            bytes2 name;
+            (name, pos) = text.readShortKey(pos);
             uint256 bit;
-            (bit, pos) = _topLevel(text, pos, key, session);
-            require(seen & bit == 0, Ocmf_DuplicateKey(bytes2(key)));
+            (bit, pos) = _topLevel(text, pos, name, session);
+            require(seen & bit == 0, Ocmf_DuplicateKey(name));
             seen |= bit;
             (more, pos) = text.accept(pos, ",");
         }
-        pos = text.skipSpace(text.expect(pos, "}"));
-        require(pos == text.length, Json.Json_Malformed(pos));
+        text.expectEnd(text.expect(pos, "}"));
         require(seen & 5 == 5, Ocmf_Incomplete());
     }
 
     /// @dev Reads one member of the payload; returns a bit for each known key.
-    function _topLevel(bytes calldata text, uint256 pos, bytes calldata key, Session memory session)
+    function _topLevel(bytes calldata text, uint256 pos, bytes2 name, Session memory session)
         private
         pure
         returns (uint256 bit, uint256 next)
     {
-        if (key.length != 2) {
-            return (0, text.skipValue(pos, 0));
-        }
         bytes calldata content;
-        if (bytes2(key) == "PG") {
-            (content, next) = text.readString(pos);
+        if (name == "PG") {
+            (content, next) = _plainString(text, pos, name);
             session.page = _page(content);
             return (1, next);
         }
-        if (bytes2(key) == "ID") {
-            (content, next) = _plainString(text, pos, "ID");
+        if (name == "ID") {
+            (content, next) = _plainString(text, pos, name);
             session.hasIdTag = content.length != 0;
             session.idTagHash = keccak256(content);
             return (2, next);
         }
-        if (bytes2(key) == "RD") {
+        if (name == "RD") {
             (session.energyWh, next) = _energy(text, pos);
             return (4, next);
         }
@@ -118,10 +113,13 @@ library Ocmf {
 
     /// @dev Returns the number of a transaction page, `T<n>`.
     function _page(bytes calldata content) private pure returns (uint64 page) {
-        require(content.length >= 2 && content.length <= DIGITS_MAX + 1 && content[0] == "T", Ocmf_NotATransaction());
-        for (uint256 i = 1; i < content.length; ++i) {
-            require(content[i] >= "0" && content[i] <= "9", Ocmf_NotATransaction());
-            page = page * 10 + uint8(content[i]) - 48;
+        require(content.length >= 2 && content.length <= DIGITS_MAX + 1 && content.byteAt(0) == "T", Ocmf_NotATransaction());
+        unchecked {
+            for (uint256 i = 1; i < content.length; ++i) {
+                bytes1 one = content.byteAt(i);
+                require(one >= "0" && one <= "9", Ocmf_NotATransaction());
+                page = page * 10 + uint8(one) - 48;
+            }
         }
     }
 
@@ -170,12 +168,11 @@ library Ocmf {
         bool more = true;
         pos = text.expect(pos, "{");
         while (more) {
-            bytes calldata key;
-            (key, pos) = text.readString(pos);
-            pos = text.expect(pos, ":");
+            bytes2 name;
+            (name, pos) = text.readShortKey(pos);
             uint256 bit;
-            (bit, pos) = _field(text, pos, key, reading);
-            require(seen & bit == 0, Ocmf_DuplicateKey(bytes2(key)));
+            (bit, pos) = _field(text, pos, name, reading);
+            require(seen & bit == 0, Ocmf_DuplicateKey(name));
             seen |= bit;
             (more, pos) = text.accept(pos, ",");
         }
@@ -185,34 +182,30 @@ library Ocmf {
     }
 
     /// @dev Reads one field of a reading; returns a bit for each known key.
-    function _field(bytes calldata text, uint256 pos, bytes calldata key, Reading memory reading)
+    function _field(bytes calldata text, uint256 pos, bytes2 name, Reading memory reading)
         private
         pure
         returns (uint256 bit, uint256 next)
     {
-        if (key.length != 2) {
-            return (0, text.skipValue(pos, 1));
-        }
-        bytes2 name = bytes2(key);
         if (name == "RV") {
             return (1, _value(text, pos, reading));
         }
         bytes calldata content;
         if (name == "TX") {
             (content, next) = _plainString(text, pos, name);
-            reading.reason = content.length == 1 ? content[0] : bytes1(0);
+            reading.reason = content.length == 1 ? content.byteAt(0) : bytes1(0);
             return (2, next);
         }
         if (name == "RU") {
             (content, next) = _plainString(text, pos, name);
-            reading.isKwh = keccak256(content) == keccak256("kWh");
-            require(reading.isKwh || keccak256(content) == keccak256("Wh"), Ocmf_BadUnit());
+            reading.isKwh = content.length == 3 && bytes3(content) == "kWh";
+            require(reading.isKwh || (content.length == 2 && bytes2(content) == "Wh"), Ocmf_BadUnit());
             reading.hasUnit = true;
             return (4, next);
         }
         if (name == "ST") {
             (content, next) = _plainString(text, pos, name);
-            reading.isGood = content.length == 1 && content[0] == "G";
+            reading.isGood = content.length == 1 && content.byteAt(0) == "G";
             return (8, next);
         }
         if (name == "EF") {
@@ -227,25 +220,33 @@ library Ocmf {
     function _value(bytes calldata text, uint256 pos, Reading memory reading) private pure returns (uint256) {
         bool quoted;
         (quoted, pos) = text.accept(pos, '"');
-        pos = text.skipSpace(pos);
+        bytes1 one;
+        (one, pos) = text.peek(pos);
+        uint256 mantissa;
         uint256 digits;
+        uint256 decimals;
         bool inDecimals;
-        (reading.mantissa, reading.decimals, reading.hasValue) = (0, 0, true);
-        while (pos < text.length) {
-            bytes1 one = text[pos];
-            if (one == "." && !inDecimals && digits != 0) {
-                inDecimals = true;
-            } else if (one >= "0" && one <= "9") {
-                reading.mantissa = reading.mantissa * 10 + uint8(one) - 48;
-                digits += inDecimals ? 0 : 1;
-                reading.decimals += inDecimals ? 1 : 0;
-                require(digits <= DIGITS_MAX && reading.decimals <= DECIMALS_MAX, Ocmf_BadValue(pos));
-            } else {
-                break;
+        unchecked {
+            // Neither loop nor product overflows: at most 18 digits and 12 decimals are taken.
+            while (true) {
+                if (one >= "0" && one <= "9") {
+                    mantissa = mantissa * 10 + uint8(one) - 48;
+                    if (inDecimals) {
+                        ++decimals;
+                    } else {
+                        ++digits;
+                    }
+                    require(digits <= DIGITS_MAX && decimals <= DECIMALS_MAX, Ocmf_BadValue(pos));
+                } else if (one == "." && !inDecimals && digits != 0) {
+                    inDecimals = true;
+                } else {
+                    break;
+                }
+                one = text.byteAt(++pos);
             }
-            ++pos;
         }
-        require(digits != 0 && (!inDecimals || reading.decimals != 0), Ocmf_BadValue(pos));
+        require(digits != 0 && (!inDecimals || decimals != 0), Ocmf_BadValue(pos));
+        (reading.mantissa, reading.decimals, reading.hasValue) = (mantissa, decimals, true);
         return quoted ? text.expect(pos, '"') : pos;
     }
 
@@ -255,13 +256,14 @@ library Ocmf {
         pure
         returns (bytes calldata content, uint256 next)
     {
-        (content, next) = text.readString(pos);
-        require(!_holds(content, "\\"), Ocmf_Escaped(name));
+        bool escaped;
+        (content, next, escaped) = text.readString(pos);
+        require(!escaped, Ocmf_Escaped(name));
     }
 
     function _holds(bytes calldata content, bytes1 wanted) private pure returns (bool) {
         for (uint256 i = 0; i < content.length; ++i) {
-            if (content[i] == wanted) {
+            if (content.byteAt(i) == wanted) {
                 return true;
             }
         }
