@@ -8,7 +8,6 @@ of end goes on where it stood.
 import asyncio
 import hashlib
 import hmac
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from api.dependencies import Context
 from api.desk import Desk
 from devnet.chain import Devnet
 from devnet.genesis import Genesis
-from devnet.server import serve
+from devnet.server import listen, serve
 from ledger.clock import Clock
 from ledger.errors import Integrity
 from ledger.store import LedgerStore, create_tables, open_engine, open_readers
@@ -152,7 +151,7 @@ async def serving(
     """Serve web, API and OCPP on ``host`` and ``port`` (0: any free one) while the block runs."""
     desk = Desk()
     context = Context(service=service, desk=desk, status=status)
-    listener = socket.create_server((host, port))
+    listener = listen(host, port)
     config = uvicorn.Config(
         create_app(context),
         log_level="warning",

@@ -86,10 +86,10 @@ def serve(devnet: Devnet, host: str = "127.0.0.1", port: int = 0) -> RunningNode
         If the port is taken.
     """
     check_exposure(devnet.genesis, host)
-    return RunningNode(devnet, _listen(host, port))
+    return RunningNode(devnet, listen(host, port))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only on sockets that say they are TCP; with it on, every
     # answer waits 40 ms for the client's delayed acknowledgement.

@@ -1,12 +1,15 @@
 """Check the laws of a settled replay, L11 included: what is on disk is what was acknowledged."""
 
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select, text
 
 from api.embedded import CHAIN, DATABASE
 from devnet.chain import Devnet
+from devnet.verify import VerifyReport
 from devnet.verify import verify as verify_chain
 from ledger.store import LedgerStore, open_engine
 from settlement.audit.laws import check_laws
@@ -15,16 +18,22 @@ from settlement.tables import intent, run
 
 
 def verify(service: Service, directory: Path) -> Mapping[str, str | None]:
-    """Return, for each law, None or its first violation."""
+    """
+    Return, for each law, None or its first violation.
 
-    def durable(live: Service, connection: Connection) -> str | None:
-        return _on_disk(live, connection, directory)
+    The chain is imported again in a process of its own meanwhile, on another core if there is one.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as judge:
+        report = judge.submit(verify_chain, directory / CHAIN)
 
-    return check_laws(service, durable)
+        def durable(live: Service, connection: Connection) -> str | None:
+            return _on_disk(live, connection, directory) or _chain_on_disk(live, report.result())
+
+        return check_laws(service, durable)
 
 
 def _on_disk(service: Service, connection: Connection, directory: Path) -> str | None:
-    """L11: read database and chain anew from disk and compare with what was answered."""
+    """L11: read the database anew from disk and compare with what was answered."""
     second = open_engine(directory / DATABASE)
     with second.connect() as fresh:
         state = fresh.execute(text("PRAGMA quick_check")).scalar_one()
@@ -34,14 +43,19 @@ def _on_disk(service: Service, connection: Connection, directory: Path) -> str |
         return f"the database says {state}"
     if root != service.book.root(connection):
         return f"the log on disk ends at {root}"
-    report = verify_chain(directory / CHAIN)
-    head = service.gateway.header(service.gateway.head_number()).hash
-    if report.head_hash != head:
-        return f"the chain on disk ends at {report.head_hash}, answered {head}"
     waiting = connection.execute(
         select(func.count()).select_from(intent).where(intent.c.state != "final")
     ).scalar_one()
     return f"{waiting} intents are not final" if waiting else None
+
+
+def _chain_on_disk(service: Service, report: VerifyReport) -> str | None:
+    """L11: compare the chain that was imported again from disk with the one that answers."""
+    height = service.gateway.head_number()
+    head = service.gateway.headers(height, height)[0].hash
+    if report.head_hash != head:
+        return f"the chain on disk ends at {report.head_hash}, answered {head}"
+    return None
 
 
 def roots_of(service: Service, devnet: Devnet) -> dict[str, str]:

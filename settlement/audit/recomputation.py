@@ -1,7 +1,8 @@
 """Settle every run again from signed inputs, and hold every trade against its limits."""
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -11,26 +12,40 @@ from settlement.tables import line, run
 from settlement.trading.settle import IntervalInputs, Settlement, settle
 
 
-def first_difference(service: Service, connection: Connection) -> str | None:
-    """L10: return the first run whose root or lines do not come out again."""
-    for row in _runs(connection):
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What settling every run again has shown."""
+
+    limit_broken: str | None
+    """L9: the first trade below a sell limit, above a buy limit, or beyond a cap."""
+    difference: str | None
+    """L10: the first run whose root or lines do not come out again."""
+
+
+def recompute(service: Service, connection: Connection) -> Findings:
+    """Settle every run again and return the first fault of each kind."""
+    broken: str | None = None
+    difference: str | None = None
+    stored = _lines(connection)
+    for row in connection.execute(select(run).order_by(run.c.run)).mappings():
         inputs = _inputs(service, connection, row)
         again = settle(inputs)
-        if again.root != row["root"]:
-            return f"run {row['run']}: root 0x{again.root.hex()}, stored 0x{row['root'].hex()}"
-        stored = _lines(connection, row["run"])
-        if [(one.payer, one.payee, one.amount_micros) for one in again.lines] != stored:
-            return f"run {row['run']}: its lines do not come out again"
-    return None
+        broken = broken or _named(row, _limits_of(inputs, again))
+        difference = difference or _named(row, _difference(row, again, stored[row["run"]]))
+    return Findings(broken, difference)
 
 
-def first_limit_broken(service: Service, connection: Connection) -> str | None:
-    """L9: return the first trade below a sell limit, above a buy limit, or beyond a cap."""
-    for row in _runs(connection):
-        inputs = _inputs(service, connection, row)
-        fault = _limits_of(inputs, settle(inputs))
-        if fault is not None:
-            return f"run {row['run']}: {fault}"
+def _named(row: RowMapping, fault: str | None) -> str | None:
+    return fault and f"run {row['run']}: {fault}"
+
+
+def _difference(
+    row: RowMapping, again: Settlement, stored: list[tuple[str, str, int]]
+) -> str | None:
+    if again.root != row["root"]:
+        return f"root 0x{again.root.hex()}, stored 0x{row['root'].hex()}"
+    if [(one.payer, one.payee, one.amount_micros) for one in again.lines] != stored:
+        return "its lines do not come out again"
     return None
 
 
@@ -51,20 +66,20 @@ def _limits_of(inputs: IntervalInputs, outcome: Settlement) -> str | None:
     return None
 
 
-def _runs(connection: Connection) -> Iterator[RowMapping]:
-    yield from connection.execute(select(run).order_by(run.c.run)).mappings()
-
-
 def _inputs(service: Service, connection: Connection, row: RowMapping) -> IntervalInputs:
     """Collect a run's inputs again; only the funds of that moment are taken as noted."""
     funds = json.loads(row["inputs"])["spendable"]
     return collect(service, connection, row["interval"], row["run"], funds=funds).inputs
 
 
-def _lines(connection: Connection, number: int) -> list[tuple[str, str, int]]:
+def _lines(connection: Connection) -> dict[int, list[tuple[str, str, int]]]:
+    """Return the lines of every run, in order."""
     rows = connection.execute(
-        select(line.c.payer, line.c.payee, line.c.amount_micros)
-        .where(line.c.run == number)
-        .order_by(line.c.position)
+        select(line.c.run, line.c.payer, line.c.payee, line.c.amount_micros).order_by(
+            line.c.run, line.c.position
+        )
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    found: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
+    for number, payer, payee, amount in rows:
+        found[number].append((payer, payee, amount))
+    return found

@@ -5,6 +5,7 @@ Everything else in ``settlement.chain`` is written against this protocol; ``web3
 one module that knows web3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,16 +83,16 @@ class ChainGateway(Protocol):
         """Return the height of the newest block."""
         ...
 
-    def header(self, number: int) -> Header:
-        """Return the header at ``number``."""
+    def headers(self, first: int, last: int) -> tuple[Header, ...]:
+        """Return the headers from ``first`` to ``last``, both included, or none."""
         ...
 
     def logs(self, first: int, last: int, addresses: tuple[str, ...]) -> tuple[Log, ...]:
         """Return the logs of ``addresses`` in blocks ``first`` to ``last``, both included."""
         ...
 
-    def receipt(self, transaction_hash: str) -> Receipt | None:
-        """Return the receipt of a mined transaction, or None while it is not mined."""
+    def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
+        """Return the receipt of each transaction, or None for one that is not mined."""
         ...
 
     def transaction_count(self, address: str) -> int:

@@ -7,7 +7,7 @@ of unfinal blocks discards their rows; one below finality stops the service with
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,12 +73,14 @@ class Indexer:
         ReorganizedBelowFinalityError
             If a block that was final is gone.
         """
-        self._drop_reorganized(connection, gateway)
-        first = self.cursor(connection) + 1
         last = gateway.head_number()
-        if last < first:
+        headers = gateway.headers(self.cursor(connection) + 1, last)
+        if not self._follows(connection, gateway, headers):
+            self._drop_reorganized(connection, gateway, last)
+            headers = gateway.headers(self.cursor(connection) + 1, last)
+        if not headers:
             return 0
-        headers = [gateway.header(number) for number in range(first, last + 1)]
+        first = headers[0].number
         logs = gateway.logs(first, last, tuple(self._by_address))
         times = {header.hash: header for header in headers}
         connection.execute(
@@ -132,17 +134,29 @@ class Indexer:
             "final": 0,
         }
 
-    def _drop_reorganized(self, connection: Connection, gateway: ChainGateway) -> None:
+    def _follows(
+        self, connection: Connection, gateway: ChainGateway, headers: Sequence[Header]
+    ) -> bool:
+        """Say whether the chain still contains the last block that was read."""
+        number = self.cursor(connection)
+        if number < 0:
+            return True
+        ours = connection.execute(select(block.c.hash).where(block.c.number == number)).scalar_one()
+        if headers:
+            return bool(headers[0].parent_hash == ours)
+        same = gateway.headers(number, number)
+        return bool(same and same[0].hash == ours)
+
+    def _drop_reorganized(self, connection: Connection, gateway: ChainGateway, head: int) -> None:
         """Discard the unfinal blocks that the chain no longer contains, with their events."""
         number = self.cursor(connection)
-        head = gateway.head_number()
         while number >= 0:
             ours = str(
                 connection.execute(
                     select(block.c.hash).where(block.c.number == number)
                 ).scalar_one()
             )
-            theirs = _header_or_none(gateway, number, head)
+            theirs = next(iter(gateway.headers(number, min(number, head))), None)
             if theirs is not None and theirs.hash == ours:
                 return
             if number <= self.final_height(connection):
@@ -151,7 +165,3 @@ class Indexer:
             connection.execute(delete(observed).where(observed.c.block_number == number))
             connection.execute(delete(block).where(block.c.number == number))
             number -= 1
-
-
-def _header_or_none(gateway: ChainGateway, number: int, head: int) -> Header | None:
-    return gateway.header(number) if number <= head else None

@@ -5,6 +5,7 @@ Requests go through the provider's ``make_request`` directly: no formatting midd
 trip costs what the node and HTTP cost.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from web3 import HTTPProvider
@@ -15,6 +16,7 @@ from ledger.units import UnixSeconds
 from settlement.chain.gateway import ChainIdentity, Header, Log, Receipt
 
 _TIMEOUT_S: Final = 30
+_BATCH: Final = 100
 _KNOWN: Final = ("already known", "nonce too low")
 
 
@@ -43,23 +45,28 @@ class Web3Gateway:
     def identity(self) -> ChainIdentity:
         """Return chain id and genesis hash."""
         return ChainIdentity(
-            chain_id=int(self._ask("eth_chainId"), 16), genesis_hash=self.header(0).hash
+            chain_id=int(self._ask("eth_chainId"), 16), genesis_hash=self.headers(0, 0)[0].hash
         )
 
     def head_number(self) -> int:
         """Return the height of the newest block."""
         return int(self._ask("eth_blockNumber"), 16)
 
-    def header(self, number: int) -> Header:
-        """Return the header at ``number``."""
-        found = self._ask("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - JSON-RPC
-        if found is None:
-            raise ChainUnavailable(f"the node has no block {number}")
-        return Header(
-            number=int(found["number"], 16),
-            hash=found["hash"],
-            parent_hash=found["parentHash"],
-            timestamp_s=UnixSeconds(int(found["timestamp"], 16)),
+    def headers(self, first: int, last: int) -> tuple[Header, ...]:
+        """Return the headers from ``first`` to ``last``, both included, or none."""
+        numbers = range(first, last + 1)
+        found = self._ask_many("eth_getBlockByNumber", [(hex(one), False) for one in numbers])
+        for number, one in zip(numbers, found, strict=True):
+            if one is None:
+                raise ChainUnavailable(f"the node has no block {number}")
+        return tuple(
+            Header(
+                number=int(one["number"], 16),
+                hash=one["hash"],
+                parent_hash=one["parentHash"],
+                timestamp_s=UnixSeconds(int(one["timestamp"], 16)),
+            )
+            for one in found
         )
 
     def logs(self, first: int, last: int, addresses: tuple[str, ...]) -> tuple[Log, ...]:
@@ -78,18 +85,10 @@ class Web3Gateway:
             for log in self._ask("eth_getLogs", asked)
         )
 
-    def receipt(self, transaction_hash: str) -> Receipt | None:
-        """Return the receipt of a mined transaction, or None while it is not mined."""
-        found = self._ask("eth_getTransactionReceipt", transaction_hash)
-        if found is None:
-            return None
-        return Receipt(
-            transaction_hash=found["transactionHash"],
-            block_number=int(found["blockNumber"], 16),
-            block_hash=found["blockHash"],
-            succeeded=int(found["status"], 16) == 1,
-            gas_used=int(found["gasUsed"], 16),
-        )
+    def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
+        """Return the receipt of each transaction, or None for one that is not mined."""
+        found = self._ask_many("eth_getTransactionReceipt", [(one,) for one in hashes])
+        return tuple(one and _receipt(one) for one in found)
 
     def transaction_count(self, address: str) -> int:
         """Return how many transactions ``address`` has on the chain."""
@@ -140,9 +139,37 @@ class Web3Gateway:
             raise ChainUnavailable(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
+    def _ask_many(self, method: str, each: Sequence[tuple[object, ...]]) -> list[Any]:
+        """Ask the same of several things, in batches if there are many."""
+        if len(each) == 1:
+            return [self._ask(method, *each[0])]
+        found: list[Any] = []
+        for begin in range(0, len(each), _BATCH):
+            asked = [(RPCEndpoint(method), params) for params in each[begin : begin + _BATCH]]
+            try:
+                answers = self._provider.make_batch_request(asked)
+            except OSError as fault:
+                raise ChainUnavailable(f"{method}: {fault}") from fault
+            # A node that refuses the batch as a whole answers with one error.
+            for answer in answers if isinstance(answers, list) else [answers]:
+                if answer.get("error"):
+                    raise ChainUnavailable(f"{method}: {answer['error']['message']}")
+                found.append(answer["result"])
+        return found
+
     def _request(self, method: str, *params: object) -> dict[str, Any]:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), list(params))
         except OSError as fault:
             raise ChainUnavailable(f"{method}: {fault}") from fault
         return cast("dict[str, Any]", answer)
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    return Receipt(
+        transaction_hash=found["transactionHash"],
+        block_number=int(found["blockNumber"], 16),
+        block_hash=found["blockHash"],
+        succeeded=int(found["status"], 16) == 1,
+        gas_used=int(found["gasUsed"], 16),
+    )

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ledger.errors import Integrity
+from settlement.chain.gateway import Receipt
 from settlement.chain.indexer import FinalEvent
 from settlement.chain.outbox import Outstanding, deliver, settle_intent
 from settlement.chain.web3_gateway import CallRevertedError
@@ -52,8 +53,10 @@ def advance(service: Service) -> int:
     deliver(service.gateway, outstanding)
     with service.writing() as connection:
         service.indexer.read(connection, service.gateway)
-        for one in outstanding:
-            _follow(service, connection, one)
+        receipts = service.gateway.receipts([one.hash for one in outstanding])
+        for one, receipt in zip(outstanding, receipts, strict=True):
+            if receipt is not None:
+                _follow(service, connection, one, receipt)
         for event in service.indexer.take_final(connection):
             handler = _HANDLERS.get((event.contract, event.name))
             if handler is not None:
@@ -61,11 +64,8 @@ def advance(service: Service) -> int:
         return len(service.outbox.outstanding(connection))
 
 
-def _follow(service: Service, connection: Connection, one: Outstanding) -> None:
+def _follow(service: Service, connection: Connection, one: Outstanding, receipt: Receipt) -> None:
     """Record what became of one intent."""
-    receipt = service.gateway.receipt(one.hash)
-    if receipt is None:
-        return
     final = receipt.block_number <= service.indexer.final_height(connection)
     error = None if receipt.succeeded else _why(service, connection, one)
     settle_intent(connection, one, receipt, final=final, error=error)

@@ -8,7 +8,7 @@ not claim the key, so a right message can follow a wrong one.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ def take(
     Integrity
         If a law broke while judging; nothing of it is kept.
     """
-    content = hashlib.sha256(message.body).digest()
+    content = content_hash(message)
     prior = connection.execute(
         select(inbox.c.content_hash, inbox.c.outcome).where(inbox.c.key == message.key)
     ).first()
@@ -90,18 +90,32 @@ def take(
     except VoisinError as fault:
         refuse(connection, book, message, fault, at_s=at_s)
         return fault
-    connection.execute(
-        inbox.insert().values(
-            key=message.key,
-            content_hash=content,
-            kind=message.kind,
-            source=message.source,
-            body=message.body,
-            outcome=json.dumps(outcome, sort_keys=True),
-            at_s=at_s,
-        )
-    )
+    keep(connection, [(message, outcome)], at_s=at_s)
     return Verdict(outcome, replayed=False)
+
+
+def keep(
+    connection: Connection, judged: Sequence[tuple[Message, Outcome]], *, at_s: UnixSeconds
+) -> None:
+    """Keep messages that were found good, each with its answer."""
+    rows = [
+        {
+            "key": message.key,
+            "content_hash": content_hash(message),
+            "kind": message.kind,
+            "source": message.source,
+            "body": message.body,
+            "outcome": json.dumps(outcome, sort_keys=True),
+            "at_s": at_s,
+        }
+        for message, outcome in judged
+    ]
+    connection.execute(inbox.insert(), rows)
+
+
+def content_hash(message: Message) -> bytes:
+    """Return what tells whether a message came before with the same content."""
+    return hashlib.sha256(message.body).digest()
 
 
 def refuse(

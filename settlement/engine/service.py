@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import Connection, Engine, select
 
@@ -56,12 +57,7 @@ class Service:
     @property
     def domain(self) -> Domain:
         """EIP-712 domain of readings and mandates."""
-        return Domain(
-            name="Voisin",
-            version="1",
-            chain_id=self.identity.chain_id,
-            verifying_contract=self.contracts.trade.address,
-        )
+        return _domain(self.identity.chain_id, self.contracts.trade.address)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -74,6 +70,12 @@ class Service:
         """Open a transaction that only reads."""
         with self.readers.connect() as connection:
             yield connection
+
+
+@cache
+def _domain(chain_id: int, contract: str) -> Domain:
+    """Return the domain, the same object each time, since it keeps its hash."""
+    return Domain(name="Voisin", version="1", chain_id=chain_id, verifying_contract=contract)
 
 
 def unwrap(taken: Verdict | VoisinError) -> Verdict:

@@ -81,9 +81,9 @@ class WrongMeterKindError(UnverifiedReading):
         self.kind: Final = kind
 
 
-def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: MeterKey) -> None:
+def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: MeterKey) -> bytes:
     """
-    Check that the meter's gateway signed the reading.
+    Check that the meter's gateway signed the reading, and return the digest that it signed.
 
     Raises
     ------
@@ -103,12 +103,14 @@ def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: Mete
         raise WrongMeterKindError(key.kind, "reading")
     if key.curve is not Curve.SECP256K1:
         raise WrongCurveError(reading.meter_id, key.curve)
+    digest = reading_digest(domain, reading)
     try:
-        signer = signer_of(reading_digest(domain, reading), signature)
+        signer = signer_of(digest, signature)
     except BadSignatureError as fault:
         raise WrongSignerError(reading.meter_id) from fault
     if signer != address_of_public_key(key.public_key):
         raise WrongSignerError(reading.meter_id)
+    return digest
 
 
 def check_valid(key: MeterKey, meter_id: str, at_s: UnixSeconds) -> None:

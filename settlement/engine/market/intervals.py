@@ -10,24 +10,27 @@ from sqlalchemy import Connection, func, select
 from ledger import accounts
 from ledger.transfers import Kind as TransferKind
 from ledger.transfers import Transfer, TransferId
-from ledger.units import Micros, UnixSeconds, WattHours
+from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
 from settlement.chain.outbox import Call
 from settlement.engine.finality import advance
 from settlement.engine.intake import emit
 from settlement.engine.market import feeder
 from settlement.engine.market.measured import Metered, metered_parties, stations_energy
-from settlement.engine.market.members import mandate_in_force
+from settlement.engine.market.members import mandates_in_force
 from settlement.engine.service import Service, wallet_of
 from settlement.metering.balance import FeederBalance
 from settlement.metering.readings import Register
 from settlement.tables import line, run, run_state, wallet
 from settlement.trading.book import Fees
 from settlement.trading.lines import Institutions, Line, Rail
-from settlement.trading.mandates import band_at, mandate_hash
+from settlement.trading.mandates import Mandate, band_at, mandate_hash
 from settlement.trading.settle import IntervalInputs, Member, Settlement, settle
 
 _SETTLE_GAS: Final = 6_000_000
 _INITIAL: Final = 0
+_NEVER: Final = MicrosPerKilowattHour(2**63)
+"""Beyond every limit that a mandate can name."""
+_NO_ORDER: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,13 @@ def collect(
     metered = metered_parties(connection, begin_s, end_s)
     stations = stations_energy(connection, interval)
     operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
+    wallets = _wallets(connection)
+    mandates = mandates_in_force(connection, begin_s)
+    if funds is None:
+        funds = _funds(service, connection)
     members = tuple(
-        _member(service, connection, one, begin_s, funds) for one in (*metered, operator)
+        _member(service, one, wallets[one.party], mandates.get(one.party), begin_s, funds)
+        for one in (*metered, operator)
     )
     inputs = IntervalInputs(
         run=number,
@@ -124,8 +132,8 @@ def collect(
         members=members,
         fees=Fees(rules.toll, rules.levy, rules.vat_bp),
         institutions=Institutions(
-            grid=wallet_of(connection, rules.grid_party),
-            state=wallet_of(connection, rules.state_party),
+            grid=wallets[rules.grid_party],
+            state=wallets[rules.state_party],
             supplier=rules.supplier_party,
         ),
         residual=(rules.residual_buys, rules.residual_sells[interval]),
@@ -144,28 +152,47 @@ def without_stations(collected: Collected, operator: str) -> IntervalInputs:
     return replace(collected.inputs, members=members)
 
 
+def _wallets(connection: Connection) -> dict[str, str]:
+    """Return the wallet of every party that has one."""
+    return {row.party: row.address for row in connection.execute(select(wallet))}
+
+
+def _funds(service: Service, connection: Connection) -> dict[str, int]:
+    """Return what each member could spend now, in micros."""
+    prefix = accounts.trade_balance("")
+    held = service.book.balances(connection, prefix)
+    return {one.account.removeprefix(prefix): one.available for one in held}
+
+
 def _member(
     service: Service,
-    connection: Connection,
     one: Metered,
+    account: str,
+    mandate: Mandate | None,
     begin_s: UnixSeconds,
-    funds: Mapping[str, int] | None,
+    funds: Mapping[str, int],
 ) -> Member:
-    mandate = mandate_in_force(connection, one.party, begin_s)
+    """Return a party's interval; without a mandate it sells and buys at no price."""
+    if mandate is None:
+        return Member(
+            account=account,
+            import_wh=one.import_wh,
+            export_wh=one.export_wh,
+            sell_not_below=_NEVER,
+            buy_not_above=MicrosPerKilowattHour(-_NEVER),
+            spendable_micros=Micros(0),
+            order_hash=_NO_ORDER,
+            digests=one.digests,
+            estimated=one.estimated,
+        )
     band = band_at(mandate, begin_s, service.rules.utc_offset_minutes)
-    account = mandate.member
-    held = (
-        service.book.balance(connection, accounts.trade_balance(account)).available
-        if funds is None
-        else funds[account]
-    )
     return Member(
         account=account,
         import_wh=one.import_wh,
         export_wh=one.export_wh,
         sell_not_below=band.sell_not_below,
         buy_not_above=band.buy_not_above,
-        spendable_micros=Micros(min(mandate.cap_micros, held)),
+        spendable_micros=Micros(min(mandate.cap_micros, funds.get(account, 0))),
         order_hash=mandate_hash(mandate),
         digests=one.digests,
         estimated=one.estimated,

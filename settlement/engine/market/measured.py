@@ -24,7 +24,7 @@ class Metered:
     digests: tuple[bytes, ...]
     """Digests of the readings used, by meter, register and instant."""
     estimated: bool
-    """Whether a reading was missing, so that the energy is taken as none for now."""
+    """Whether a reading is missing, the very first included: the energy counts as none for now."""
 
 
 def metered_parties(
@@ -35,34 +35,44 @@ def metered_parties(
         select(meter.c.party, meter.c.meter_id)
         .where(meter.c.kind == "gateway")
         .order_by(meter.c.party)
+    ).all()
+    found = connection.execute(
+        select(reading)
+        .where(
+            reading.c.at_s.in_((begin_s, end_s)),
+            reading.c.register.in_((int(Register.IMPORT), int(Register.EXPORT))),
+        )
+        .order_by(reading.c.register, reading.c.at_s)
+    ).mappings()
+    of_meter: dict[str, list[RowMapping]] = {}
+    for row in found:
+        of_meter.setdefault(row["meter_id"], []).append(row)
+    return tuple(
+        _of_meter(connection, party, of_meter.get(meter_id, ()), begin_s, end_s)
+        for party, meter_id in homes
     )
-    return tuple(_of_meter(connection, row[0], row[1], begin_s, end_s) for row in homes)
 
 
 def _of_meter(
-    connection: Connection, party: str, meter_id: str, begin_s: UnixSeconds, end_s: UnixSeconds
+    connection: Connection,
+    party: str,
+    rows: Sequence[RowMapping],
+    begin_s: UnixSeconds,
+    end_s: UnixSeconds,
 ) -> Metered:
     """Return a meter's energy: register at the end less the last one that was settled."""
-    rows = (
-        connection.execute(
-            select(reading)
-            .where(
-                reading.c.meter_id == meter_id,
-                reading.c.register.in_((int(Register.IMPORT), int(Register.EXPORT))),
-                reading.c.at_s.in_((begin_s, end_s)),
-            )
-            .order_by(reading.c.register, reading.c.at_s)
-        )
-        .mappings()
-        .all()
-    )
     at_end = {row["register"]: row for row in rows if row["at_s"] == end_s}
-    if len(at_end) < 2:  # noqa: PLR2004 - import and export
-        return Metered(party, WattHours(0), WattHours(0), (), estimated=True)
+    at_begin = {row["register"]: row["energy_wh"] for row in rows if row["at_s"] == begin_s}
+    for register, row in at_end.items():
+        if register not in at_begin:
+            at_begin[register] = _earlier(connection, row, begin_s)
     energies = {
-        register: row["energy_wh"] - _before(connection, meter_id, register, begin_s, rows)
+        register: row["energy_wh"] - at_begin[register]
         for register, row in at_end.items()
+        if at_begin[register] is not None
     }
+    if len(energies) < 2:  # noqa: PLR2004 - import and export
+        return Metered(party, WattHours(0), WattHours(0), (), estimated=True)
     return Metered(
         party=party,
         import_wh=WattHours(energies[int(Register.IMPORT)]),
@@ -72,28 +82,19 @@ def _of_meter(
     )
 
 
-def _before(
-    connection: Connection,
-    meter_id: str,
-    register: int,
-    begin_s: UnixSeconds,
-    rows: Sequence[RowMapping],
-) -> int:
-    """Return the register at the begin, or the last one before it if the meter was silent."""
-    for row in rows:
-        if row["register"] == register and row["at_s"] == begin_s:
-            return int(row["energy_wh"])
+def _earlier(connection: Connection, one: RowMapping, begin_s: UnixSeconds) -> int | None:
+    """Return the register when the meter last spoke before ``begin_s``, if it ever did."""
     found = connection.execute(
         select(reading.c.energy_wh)
         .where(
-            reading.c.meter_id == meter_id,
-            reading.c.register == register,
+            reading.c.meter_id == one["meter_id"],
+            reading.c.register == one["register"],
             reading.c.at_s < begin_s,
         )
         .order_by(reading.c.at_s.desc())
         .limit(1)
     ).scalar()
-    return 0 if found is None else int(found)
+    return None if found is None else int(found)
 
 
 def stations_energy(connection: Connection, interval: int) -> WattHours:

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from ledger.errors import ChainReverted, NotFound
+from ledger.errors import ChainReverted
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
 from settlement.chain.outbox import Call
 from settlement.chain.web3_gateway import CallRevertedError
@@ -18,6 +19,7 @@ from settlement.tables import mandate, wallet
 from settlement.trading.mandates import Band, Mandate, mandate_hash, verify_mandate
 
 _JOIN_GAS: Final = 500_000
+_MANDATES_KEPT: Final = 10_000
 
 
 class JoiningRefusedError(ChainReverted):
@@ -25,13 +27,6 @@ class JoiningRefusedError(ChainReverted):
 
     def __init__(self, reason: str) -> None:
         super().__init__("joining_refused", f"the TradeLedger refuses the member: {reason}")
-
-
-class NoMandateError(NotFound):
-    """No mandate of the member is in force."""
-
-    def __init__(self, member: str, at_s: int) -> None:
-        super().__init__("no_mandate", f"{member} has no mandate in force at {at_s}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,30 +173,28 @@ def _keep(service: Service, connection: Connection, given: Mandate, signature: b
     return {"party": party, "struct_hash": "0x" + mandate_hash(given).hex()}
 
 
-def mandate_in_force(connection: Connection, party: str, at_s: UnixSeconds) -> Mandate:
+def mandates_in_force(connection: Connection, at_s: UnixSeconds) -> dict[str, Mandate]:
     """
-    Return the newest mandate of the party that was received by ``at_s`` and is valid then.
+    Return, by party, the newest mandate that was received by ``at_s`` and is valid then.
 
-    Raises
-    ------
-    NoMandateError
-        If there is none.
+    A party without one offers nothing and bids for nothing.
     """
-    found = connection.execute(
-        select(mandate.c.body)
+    rows = connection.execute(
+        select(wallet.c.party, mandate.c.body)
         .join(wallet, wallet.c.address == mandate.c.member)
         .where(
-            wallet.c.party == party,
             mandate.c.at_s <= at_s,
             mandate.c.valid_from_s <= at_s,
             mandate.c.valid_until_s > at_s,
         )
-        .order_by(mandate.c.nonce.desc())
-        .limit(1)
-    ).scalar()
-    if found is None:
-        raise NoMandateError(party, at_s)
-    document = json.loads(found)
+        .order_by(mandate.c.nonce)
+    )
+    return {row[0]: _mandate(row[1]) for row in rows}
+
+
+@lru_cache(maxsize=_MANDATES_KEPT)
+def _mandate(stored: str) -> Mandate:
+    document = json.loads(stored)
     return Mandate(
         member=document["member"],
         bands=tuple(

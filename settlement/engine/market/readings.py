@@ -3,20 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import Final
 
 from sqlalchemy import Connection, select
 
-from ledger.errors import UnverifiedReading, VoisinError
+from ledger.errors import Integrity, UnverifiedReading, VoisinError
 from ledger.units import UnixSeconds, WattHours
-from settlement.engine.intake import Message, Outcome, take
+from settlement.engine.intake import Message, MessageDiffersError, content_hash, keep, refuse
 from settlement.engine.market import feeder
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
-from settlement.metering.readings import Quality, Reading, Register, reading_digest
+from settlement.metering.readings import Quality, Reading, Register
 from settlement.metering.signatures import MeterKind, verify_reading
 from settlement.metering.validation import check_continuity
-from settlement.tables import reading, run
+from settlement.tables import inbox, reading, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,76 +64,155 @@ def record_readings(service: Service, readings: Sequence[SignedReading]) -> tupl
 
     Idempotent by meter, register and instant.
     """
-    answers = []
-    accepted = []
-    now_s = service.clock.now_s()
     with service.writing() as connection:
-        for signed in readings:
-            taken = take(
-                connection,
-                service.book,
-                _message(signed),
-                at_s=now_s,
-                judge=partial(_judge, service, connection, signed, now_s),
-            )
-            if isinstance(taken, VoisinError):
-                answers.append(Answer("refused", taken.code, str(taken)))
-            else:
-                answers.append(Answer("replayed" if taken.replayed else "accepted"))
-                if not taken.replayed:
-                    accepted.append(bytes.fromhex(taken.outcome["digest"]))
-        if accepted:
-            service.book.append_record(
-                connection,
+        batch = _Batch(service, connection, readings)
+        answers = tuple(batch.take(one) for one in readings)
+        batch.finish()
+    return answers
+
+
+class _Batch:
+    """Readings that came together: what they have in common is looked up once, written once."""
+
+    def __init__(
+        self, service: Service, connection: Connection, readings: Sequence[SignedReading]
+    ) -> None:
+        self._service: Final = service
+        self._connection: Final = connection
+        self._now_s: Final = service.clock.now_s()
+        self._seen: Final = _known(connection, [_key(one.reading) for one in readings])
+        self._settled: Final = _settled(service, connection, readings)
+        self._keys: Final = cache(partial(meter_key, connection))
+        self._accepted: Final[list[bytes]] = []
+        self._waiting: Final[list[_Accepted]] = []
+        self._unwritten: Final[set[tuple[str, Register]]] = set()
+
+    def take(self, signed: SignedReading) -> Answer:
+        """Judge one reading, or give it the answer that it had."""
+        message = _message(signed)
+        content = content_hash(message)
+        prior = self._seen.get(message.key)
+        if prior == content:
+            return Answer("replayed")
+        try:
+            if prior is not None:
+                raise MessageDiffersError(message.key)
+            digest = self._judge(signed)
+        except Integrity:
+            raise
+        except VoisinError as fault:
+            refuse(self._connection, self._service.book, message, fault, at_s=self._now_s)
+            return Answer("refused", fault.code, str(fault))
+        self._seen[message.key] = content
+        self._accepted.append(digest)
+        self._waiting.append(_Accepted(signed, message, digest))
+        self._unwritten.add((signed.reading.meter_id, signed.reading.register))
+        return Answer("accepted")
+
+    def finish(self) -> None:
+        """Write what was accepted, and commit to it in the log."""
+        self._write()
+        if self._accepted:
+            self._service.book.append_record(
+                self._connection,
                 name="readings_accepted",
                 trace_id="",
-                body=hashlib.sha256(b"".join(accepted)).digest(),
-                at_s=now_s,
+                body=hashlib.sha256(b"".join(self._accepted)).digest(),
+                at_s=self._now_s,
             )
-    return tuple(answers)
+
+    def _judge(self, signed: SignedReading) -> bytes:
+        """Return the digest of a reading that proves what it says."""
+        one = signed.reading
+        if one.at_s > self._now_s:
+            raise FutureReadingError(one.at_s, self._now_s)
+        if _interval_before(self._service, one) in self._settled:
+            raise LateReadingError(one.at_s)
+        key = self._keys(one.meter_id, one.at_s)
+        digest = verify_reading(self._service.domain, one, signed.signature, key)
+        before = self._before(one)
+        if before is not None:
+            check_continuity(before, one, key.rated_power_w)
+            if key.kind is MeterKind.FEEDER_HEAD:
+                self._write()
+                feeder.check(self._service, self._connection, before, one)
+        return digest
+
+    def _before(self, one: Reading) -> Reading | None:
+        """Return the register's newest reading up to ``one``, of this batch or an earlier one."""
+        if (one.meter_id, one.register) in self._unwritten:
+            self._write()
+        return last_reading(self._connection, one.meter_id, one.register, one.at_s)
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._connection.execute(reading.insert(), [one.row() for one in self._waiting])
+            keep(
+                self._connection,
+                [(one.message, {"digest": one.digest.hex()}) for one in self._waiting],
+                at_s=self._now_s,
+            )
+            self._waiting.clear()
+            self._unwritten.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A reading that was found good and is not yet written."""
+
+    signed: SignedReading
+    message: Message
+    digest: bytes
+
+    def row(self) -> dict[str, object]:
+        """Return its row."""
+        one = self.signed.reading
+        return {
+            "meter_id": one.meter_id,
+            "register": int(one.register),
+            "at_s": one.at_s,
+            "sequence": one.sequence,
+            "energy_wh": one.energy_wh,
+            "quality": int(one.quality),
+            "digest": self.digest,
+            "signature": self.signed.signature,
+        }
+
+
+def _key(one: Reading) -> str:
+    return f"reading/{one.meter_id}/{int(one.register)}/{one.at_s}"
 
 
 def _message(signed: SignedReading) -> Message:
-    one = signed.reading
     return Message(
-        key=f"reading/{one.meter_id}/{int(one.register)}/{one.at_s}",
+        key=_key(signed.reading),
         kind="reading",
-        source=one.meter_id,
+        source=signed.reading.meter_id,
         body=signed.body,
         trace_id="",
     )
 
 
-def _judge(
-    service: Service, connection: Connection, signed: SignedReading, now_s: UnixSeconds
-) -> Outcome:
-    one = signed.reading
-    if one.at_s > now_s:
-        raise FutureReadingError(one.at_s, now_s)
-    interval = one.at_s // service.rules.interval_s - 1
-    if connection.execute(select(run.c.run).where(run.c.interval == interval)).first():
-        raise LateReadingError(one.at_s)
-    key = meter_key(connection, one.meter_id, one.at_s)
-    verify_reading(service.domain, one, signed.signature, key)
-    before = last_reading(connection, one.meter_id, one.register, UnixSeconds(one.at_s))
-    if before is not None:
-        check_continuity(before, one, key.rated_power_w)
-    if key.kind is MeterKind.FEEDER_HEAD and before is not None:
-        feeder.check(service, connection, before, one)
-    digest = reading_digest(service.domain, one)
-    connection.execute(
-        reading.insert().values(
-            meter_id=one.meter_id,
-            register=int(one.register),
-            at_s=one.at_s,
-            sequence=one.sequence,
-            energy_wh=one.energy_wh,
-            quality=int(one.quality),
-            digest=digest,
-            signature=signed.signature,
-        )
+def _known(connection: Connection, keys: Sequence[str]) -> dict[str, bytes]:
+    """Return the content hash of every message that was accepted before, by key."""
+    rows = connection.execute(
+        select(inbox.c.key, inbox.c.content_hash).where(inbox.c.key.in_(keys))
     )
-    return {"digest": digest.hex()}
+    return {row.key: row.content_hash for row in rows}
+
+
+def _settled(
+    service: Service, connection: Connection, readings: Sequence[SignedReading]
+) -> frozenset[int]:
+    """Return which of the intervals that the readings end are settled."""
+    ended = {_interval_before(service, one.reading) for one in readings}
+    return frozenset(
+        connection.execute(select(run.c.interval).where(run.c.interval.in_(ended))).scalars()
+    )
+
+
+def _interval_before(service: Service, one: Reading) -> int:
+    return one.at_s // service.rules.interval_s - 1
 
 
 def last_reading(
