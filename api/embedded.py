@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.sqlite import insert
 
@@ -54,12 +55,14 @@ class ChainChangedError(Integrity):
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The service's two keys, derived from one seed on the embedded devnet."""
+    """The service's keys, derived from one seed on the embedded devnet."""
 
     signer: bytes
     """Key of the outbox, 32 bytes."""
     salt: bytes
     """Key of every salt, 32 bytes."""
+    log: bytes
+    """Ed25519 key of the log's checkpoints, 32 bytes."""
 
     @staticmethod
     def derive(seed: str) -> "Secrets":
@@ -67,6 +70,7 @@ class Secrets:
         return Secrets(
             signer=hmac.digest(seed.encode(), b"voisin/service/signer", hashlib.sha256),
             salt=hmac.digest(seed.encode(), b"voisin/service/salt", hashlib.sha256),
+            log=hmac.digest(seed.encode(), b"voisin/service/log", hashlib.sha256),
         )
 
 
@@ -119,6 +123,7 @@ def open_service(
         clock=clock,
         rules=rules,
         salt_key=secrets.salt,
+        log_key=Ed25519PrivateKey.from_private_bytes(secrets.log),
     )
     advance(service)
     return service

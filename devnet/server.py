@@ -90,6 +90,7 @@ def serve(devnet: Devnet, host: str = "127.0.0.1", port: int = 0) -> RunningNode
 
 
 def listen(host: str, port: int) -> socket.socket:
+    """Return a listening TCP socket that answers at once; ``port`` 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only on sockets that say they are TCP; with it on, every
     # answer waits 40 ms for the client's delayed acknowledgement.

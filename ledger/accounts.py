@@ -37,7 +37,6 @@ KINDS: Final = {
     "eur/vault-driver": AccountKind(Ledger.EUR, owned=True, limited=True),
     "eur/vault-earned": AccountKind(Ledger.EUR, owned=True, limited=True),
     "eur/trade-balance": AccountKind(Ledger.EUR, owned=True, limited=True),
-    "eur/trade-exit": AccountKind(Ledger.EUR, owned=True, limited=True),
     "eur/trade-bond": AccountKind(Ledger.EUR, owned=True, limited=True),
     "eur/invoice": AccountKind(Ledger.EUR, owned=True, limited=False),
     "wh/produced": AccountKind(Ledger.WH, owned=False, limited=False),
@@ -93,11 +92,6 @@ def vault_earned(wallet: str) -> AccountId:
 def trade_balance(wallet: str) -> AccountId:
     """Return a member's balance in the TradeLedger."""
     return AccountId(f"eur/trade-balance/{wallet}")
-
-
-def trade_exit(wallet: str) -> AccountId:
-    """Return what a member is taking out of the TradeLedger."""
-    return AccountId(f"eur/trade-exit/{wallet}")
 
 
 def invoice(party: str) -> AccountId:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 from pathlib import Path
-from time import monotonic_ns
 from typing import Annotated, Final
 
 import typer
@@ -37,7 +36,6 @@ from settlement.engine.overview import overview
 
 _DAY_S: Final = 86_400
 _SETUP_LEAD_S: Final = 7 * _DAY_S
-_NS_PER_MS: Final = 1_000_000
 _MEMORY: Final = "replay.json"
 
 
@@ -83,7 +81,6 @@ async def _demo(
     schedule = build_schedule(dataset, parameters, seed=seed, days=days)
     memory = Memory.load(directory / _MEMORY)
     _greet(console, memory, len(schedule.events))
-    began_ns = monotonic_ns()
     genesis_s = UnixSeconds(schedule.first_s - _SETUP_LEAD_S)
     clock = ReplayClock(neighbourhood.clock_start(schedule, memory.played))
     rules = neighbourhood.rules(parameters, dataset)
@@ -103,7 +100,6 @@ async def _demo(
             if memory.played == 0:
                 await neighbourhood.move_in(running, world, seed=seed)
             await _play(console, Replay(world, running, clock, memory), len(schedule.events))
-            memory.elapsed_ms += (monotonic_ns() - began_ns) // _NS_PER_MS
             memory.save()
             summary = await _conclude(running, devnet, directory, memory, setup_s)
             status.finish(summary.laws)

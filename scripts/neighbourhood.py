@@ -63,10 +63,14 @@ def rules(parameters: Parameters, dataset: Dataset) -> Rules:
 
 
 def clock_start(schedule: Schedule, played: int) -> UnixSeconds:
-    """Return where the clock stands: at the last event played, or an hour before all."""
+    """
+    Return where the clock stands: at the event to be played next, or an hour before all.
+
+    A killed run may have left a transaction of that event unsent; it gets the event's time.
+    """
     if played == 0:
         return UnixSeconds(schedule.first_s - _HOUR_S)
-    return schedule.events[played - 1].at_s
+    return schedule.events[min(played, len(schedule.events) - 1)].at_s
 
 
 def roster(keys: FieldKeys, *, seed: int, from_s: UnixSeconds) -> Roster:

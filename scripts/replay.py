@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic_ns
 from typing import Final
 
 import httpx2
@@ -36,6 +37,7 @@ from ledger.clock import ReplayClock
 from settlement.engine.clockwork import tick
 
 _HTTP_TIMEOUT_S: Final = 60
+_NS_PER_MS: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -57,11 +59,13 @@ class Memory:
     played: int = 0
     """How many events are done."""
     elapsed_ms: int = 0
-    """Wall time that all sittings took together, in ms."""
+    """Wall time of all sittings together, in ms; a killed one counts up to its last event."""
     sittings: int = 0
     """How often the replay was begun or resumed."""
     plugged: dict[str, Plugged] = field(default_factory=dict)
     """Sessions under way, by their id in the data."""
+    counted_ns: int = field(default_factory=monotonic_ns)
+    """Up to when the wall time of this sitting is counted, on the monotonic clock."""
 
     @staticmethod
     def load(path: Path) -> "Memory":
@@ -74,6 +78,9 @@ class Memory:
 
     def save(self) -> None:
         """Replace the file in one step."""
+        now_ns = monotonic_ns()
+        self.elapsed_ms += (now_ns - self.counted_ns) // _NS_PER_MS
+        self.counted_ns = now_ns
         stored = {
             "played": self.played,
             "elapsed_ms": self.elapsed_ms,

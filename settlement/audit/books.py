@@ -18,7 +18,6 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
     fields = (
         ("eur/vault-earned/", service.contracts.vault, "earnedOf"),
         ("eur/trade-balance/", service.contracts.trade, "balanceOf"),
-        ("eur/trade-exit/", service.contracts.trade, "exitOf"),
     )
     for prefix, contract, function in fields:
         for balance in service.book.balances(connection, prefix):

@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 
 from ledger.units import UnixSeconds
 from settlement.engine.charging.stations import expire_overdue
+from settlement.engine.checkpoints import close_day
 from settlement.engine.finality import advance
 from settlement.engine.market.intervals import settle_interval
 from settlement.engine.market.measured import is_complete
@@ -15,8 +16,8 @@ def tick(service: Service) -> int:
     """
     Settle every interval that is over and complete, or whose grace has passed; return how many.
 
-    Also gives back overdue deposits and delivers what the chain has not taken yet. Call it as often
-    as you like.
+    Also gives back overdue deposits, closes the day with a checkpoint and delivers what the chain
+    has not taken yet. Call it as often as you like.
     """
     expire_overdue(service)
     settled = 0
@@ -28,6 +29,7 @@ def tick(service: Service) -> int:
         if complete or late:
             settle_interval(service, interval)
             settled += 1
+    close_day(service)
     advance(service)
     return settled
 

@@ -23,6 +23,8 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Service, Connection, FinalEv
     ("ChargeVault", "SessionExpired"): postings.session_expired,
     ("TradeLedger", "Joined"): postings.member_joined,
     ("TradeLedger", "Deposited"): postings.member_deposited,
+    ("TradeLedger", "ExitRequested"): postings.exit_requested,
+    ("TradeLedger", "Exited"): postings.exited,
     ("TradeLedger", "IntervalSettled"): postings.interval_settled,
     ("TradeLedger", "CheckpointAnchored"): postings.checkpoint_anchored,
 }

@@ -183,6 +183,45 @@ def interval_settled(service: Service, connection: Connection, event: FinalEvent
     )
 
 
+def exit_requested(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Note a member's wish; its money stays in the balance, and may be debited, until it leaves."""
+    member: str = event.arguments["member"]
+    emit(
+        connection,
+        "exit_requested",
+        trace_id=f"{service.rules.community_id}/member/{member}",
+        at_s=event.at_s,
+        amount_micros=int(event.arguments["amountMicros"]),
+        transaction=event.transaction_hash,
+    )
+
+
+def exited(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post the money that a member took out."""
+    member: str = event.arguments["member"]
+    trace_id = f"{service.rules.community_id}/member/{member}"
+    amount = Micros(int(event.arguments["amountMicros"]))
+    transfer = Transfer(
+        id=TransferId(f"{event.transaction_hash}/trade-exit"),
+        kind=Kind.POSTED,
+        debit=accounts.trade_balance(member),
+        credit=accounts.world(),
+        amount=amount,
+        code="trade-exit",
+        trace_id=trace_id,
+    )
+    if amount:
+        service.book.submit(connection, (transfer,), at_s=event.at_s).unwrap()
+    emit(
+        connection,
+        "member_exited",
+        trace_id=trace_id,
+        at_s=event.at_s,
+        amount_micros=amount,
+        transaction=event.transaction_hash,
+    )
+
+
 def checkpoint_anchored(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Note that the chain holds a checkpoint of the log."""
     emit(

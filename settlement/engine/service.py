@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, select
 
 from contracts.typed_data import Domain
@@ -53,6 +54,8 @@ class Service:
     """The community's rules."""
     salt_key: bytes
     """Key of every salt, 32 bytes."""
+    log_key: Ed25519PrivateKey
+    """Key that signs checkpoints of the log."""
 
     @property
     def domain(self) -> Domain:
