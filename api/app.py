@@ -18,7 +18,10 @@ _DESCRIPTION: Final = (
 
 def create_app(context: Context) -> FastAPI:
     """Return the application that serves ``context``."""
-    app = FastAPI(title="Voisin", version="0.1.0", description=_DESCRIPTION)
+    # The usual documentation pages load their scripts from elsewhere; /openapi.json is ours.
+    app = FastAPI(
+        title="Voisin", version="0.1.0", description=_DESCRIPTION, docs_url=None, redoc_url=None
+    )
     app.state.context = context
     problems.install(app)
     for one in (community, members, readings, sessions):

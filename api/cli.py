@@ -34,7 +34,9 @@ class NoDataError(NotFound):
 
 @app.command()
 def trace(
-    trace_id: Annotated[str, typer.Argument(help="Session id, or community/interval/run.")],
+    trace_id: Annotated[
+        str, typer.Argument(help="Session id, community/interval/run, or community/member/wallet.")
+    ],
     data: Directory = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

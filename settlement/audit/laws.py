@@ -73,11 +73,10 @@ def intervals_are_zero_sum(_service: Service, connection: Connection) -> str | N
     ).first()
     if rows is not None:
         return f"run {rows.run}, line {rows.position} has no two ends or a negative amount"
-    lines = dict(
-        connection.execute(select(line.c.run, func.sum(line.c.amount_micros)).group_by(line.c.run))
-        .tuples()
-        .all()
+    sums = connection.execute(
+        select(line.c.run, func.sum(line.c.amount_micros)).group_by(line.c.run)
     )
+    lines = {number: int(micros) for number, micros in sums}
     for number, posted in ledger_sums(_service, connection).items():
         if lines.get(number, 0) != posted:
             return f"run {number}: lines {lines.get(number, 0)}, ledger {posted} micros"

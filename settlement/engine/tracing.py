@@ -40,29 +40,36 @@ def trace(connection: Connection, book: LedgerStore, trace_id: str) -> dict[str,
     ]
     if not steps:
         raise UnknownTraceError(trace_id)
-    kind = "session" if trace_id.startswith("0x") else "interval"
-    return {"trace_id": trace_id, "kind": kind, "steps": steps}
+    return {"trace_id": trace_id, "kind": _kind(trace_id), "steps": steps}
+
+
+def _kind(trace_id: str) -> str:
+    """Return what a trace id names: a session, an interval, a member or the log."""
+    if trace_id.startswith("0x"):
+        return "session"
+    parts = trace_id.split("/")
+    return "interval" if parts[-1].isdigit() else parts[1] if len(parts) > 1 else parts[0]
 
 
 def _messages(connection: Connection, trace_id: str) -> list[Step]:
-    """Return the messages of a session: request, start, fiscal records, stop."""
-    found = connection.execute(
-        select(session.c.station_id, session.c.id_tag, session.c.transaction_id).where(
-            session.c.session_id == trace_id
+    """Return what a session or a member sent: request, start and stop; membership and mandates."""
+    if "/member/" in trace_id:
+        wallet = trace_id.rpartition("/")[2]
+        wanted = (inbox.c.key == f"member/{wallet}") | inbox.c.key.like(f"mandate/{wallet}/%")
+    else:
+        found = connection.execute(
+            select(session.c.station_id, session.c.id_tag, session.c.transaction_id).where(
+                session.c.session_id == trace_id
+            )
+        ).first()
+        if found is None:
+            return []
+        wanted = (
+            (inbox.c.key == f"session/{trace_id}")
+            | inbox.c.key.like(f"start/{found.station_id}/{found.id_tag}/%")
+            | (inbox.c.key == f"stop/{found.station_id}/{found.transaction_id}")
         )
-    ).first()
-    if found is None:
-        return []
-    keys = (
-        f"session/{trace_id}",
-        f"start/{found.station_id}/{found.id_tag}/%",
-        f"stop/{found.station_id}/{found.transaction_id}",
-    )
-    rows = connection.execute(
-        select(inbox)
-        .where(inbox.c.key.like(keys[0]) | inbox.c.key.like(keys[1]) | (inbox.c.key == keys[2]))
-        .order_by(inbox.c.at_s)
-    ).mappings()
+    rows = connection.execute(select(inbox).where(wanted).order_by(inbox.c.at_s)).mappings()
     return [
         {
             "step": "message",
@@ -91,12 +98,12 @@ def _readings(connection: Connection, trace_id: str) -> list[Step]:
     found = _interval_of(connection, trace_id)
     if found is None:
         return []
-    ends = connection.execute(select(run.c.inputs).where(run.c.run == found[0])).scalar_one()
-    end_s = json.loads(ends)["end_s"]
+    noted = connection.execute(select(run.c.inputs).where(run.c.run == found[0])).scalar_one()
+    ends = json.loads(noted)
     rows = connection.execute(
         select(reading)
-        .where(reading.c.at_s == end_s)
-        .order_by(reading.c.meter_id, reading.c.register)
+        .where(reading.c.at_s.in_((ends["begin_s"], ends["end_s"])))
+        .order_by(reading.c.meter_id, reading.c.register, reading.c.at_s)
     ).mappings()
     return [
         {

@@ -1,8 +1,9 @@
 """
 Check what the feeder-head meter measured against the meters behind it (law L3).
 
-Both of its registers at an instant are needed, and every home's. Until the second of the two comes
-nothing can be said; when it comes, the pair is judged, and a pair that disagrees is refused.
+Both of its registers at an instant are needed, and every home's. Sent together, the pair stands or
+falls together. Sent apart, nothing can be said until the second comes, which is then the one to be
+refused.
 """
 
 from sqlalchemy import Connection, func, select
@@ -14,9 +15,15 @@ from settlement.metering.readings import Reading, Register
 from settlement.tables import meter, reading, slice_
 
 
-def check(service: Service, connection: Connection, before: Reading, one: Reading) -> None:
+def check(
+    service: Service,
+    connection: Connection,
+    before: Reading,
+    one: Reading,
+    beside: Reading | None,
+) -> None:
     """
-    Judge the feeder head's reading ``one`` if it completes an interval.
+    Judge the feeder head's reading ``one``, with ``beside`` it or stored, the other register's.
 
     Raises
     ------
@@ -24,9 +31,10 @@ def check(service: Service, connection: Connection, before: Reading, one: Readin
         If energy appears from nowhere, or more is lost than declared.
     """
     other = Register.EXPORT if one.register is Register.IMPORT else Register.IMPORT
-    partner = energy_between(
-        connection, "feeder", other, UnixSeconds(before.at_s), UnixSeconds(one.at_s)
-    )
+    if beside is None:
+        partner = energy_between(connection, "feeder", other, before.at_s, one.at_s)
+    else:
+        partner = _energy_since(connection, before.at_s, beside)
     if partner is None:
         return
     own = WattHours(one.energy_wh - before.energy_wh)
@@ -34,6 +42,18 @@ def check(service: Service, connection: Connection, before: Reading, one: Readin
     balance = measured(service, connection, before.at_s, one.at_s, head)
     if balance is not None:
         check_balance(balance, service.rules.loss_bound_bp)
+
+
+def _energy_since(connection: Connection, begin_s: UnixSeconds, one: Reading) -> WattHours | None:
+    """Return the energy from the stored reading at ``begin_s`` to ``one``."""
+    begin = connection.execute(
+        select(reading.c.energy_wh).where(
+            reading.c.meter_id == one.meter_id,
+            reading.c.register == int(one.register),
+            reading.c.at_s == begin_s,
+        )
+    ).scalar()
+    return None if begin is None else WattHours(one.energy_wh - begin)
 
 
 def measured(

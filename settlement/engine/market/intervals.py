@@ -243,9 +243,11 @@ def _keep_run(
 
 
 def _noted(service: Service, collected: Collected) -> dict[str, Any]:
-    """Return what cannot be read again later from signed messages: the funds of that moment."""
+    """Return the interval's instants, and what no message will say again: the funds of then."""
+    interval, length = collected.inputs.interval, service.rules.interval_s
     return {
-        "end_s": (collected.inputs.interval + 1) * service.rules.interval_s,
+        "begin_s": interval * length,
+        "end_s": (interval + 1) * length,
         "spendable": {m.account: m.spendable_micros for m in collected.inputs.members},
     }
 

@@ -15,7 +15,7 @@ from settlement.engine.market import feeder
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
 from settlement.metering.readings import Quality, Reading, Register
-from settlement.metering.signatures import MeterKind, verify_reading
+from settlement.metering.signatures import MeterKey, MeterKind, verify_reading
 from settlement.metering.validation import check_continuity
 from settlement.tables import inbox, reading, run
 
@@ -78,6 +78,7 @@ class _Batch:
         self, service: Service, connection: Connection, readings: Sequence[SignedReading]
     ) -> None:
         self._service: Final = service
+        self._readings: Final = readings
         self._connection: Final = connection
         self._now_s: Final = service.clock.now_s()
         self._seen: Final = _known(connection, [_key(one.reading) for one in readings])
@@ -135,8 +136,23 @@ class _Batch:
             check_continuity(before, one, key.rated_power_w)
             if key.kind is MeterKind.FEEDER_HEAD:
                 self._write()
-                feeder.check(self._service, self._connection, before, one)
+                beside = self._beside(one, key)
+                feeder.check(self._service, self._connection, before, one, beside)
         return digest
+
+    def _beside(self, one: Reading, key: MeterKey) -> Reading | None:
+        """Return the meter's other register at the same instant, if it came along and is signed."""
+        for other in self._readings:
+            given = other.reading
+            if (given.meter_id, given.at_s) == (one.meter_id, one.at_s) and (
+                given.register is not one.register
+            ):
+                try:
+                    verify_reading(self._service.domain, given, other.signature, key)
+                except UnverifiedReading:
+                    continue
+                return given
+        return None
 
     def _before(self, one: Reading) -> Reading | None:
         """Return the register's newest reading up to ``one``, of this batch or an earlier one."""

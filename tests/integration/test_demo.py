@@ -1,0 +1,153 @@
+"""The demonstration adds up, can be followed to the last cent, and survives being killed."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+from sqlalchemy import text
+
+from ledger.store import LedgerStore, open_readers
+from settlement.engine.tracing import trace
+from tests.integration.conftest import ROOT, Settled, demo, finish
+
+KILLED_AT = (60, 230, 400, 555)
+"""Of 763 events; the run is killed as soon as it has played this many."""
+
+
+@pytest.fixture
+def connection(day):
+    engine = open_readers(day.directory / "voisin.sqlite")
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def test_the_summary_says_what_machines_ask_for(day):
+    asked = {
+        *("intervals", "sessions", "requested_wh", "delivered_wh", "traded_wh"),
+        *("traded_home_to_home_wh", "charged_micros", "refunded_micros", "refund_ms"),
+        *("duration_s", "laws", "ledger_equals_chain", "chain_transactions"),
+    }
+    assert asked <= set(day.summary)
+    assert set(day.summary["refund_ms"]) == {"p50", "p99"}
+
+
+def test_every_law_holds(day):
+    assert day.summary["laws"] == {f"L{n}": True for n in range(1, 12)}
+    assert day.summary["ledger_equals_chain"] is True
+
+
+def test_the_day_adds_up(day):
+    found = day.summary
+    assert (found["intervals"], found["sessions"]) == (24, 38)
+    assert found["charged_micros"] + found["refunded_micros"] == found["deposited_micros"]
+    assert found["traded_home_to_home_wh"] <= found["traded_wh"]
+    assert found["sun_to_cars_wh"] <= found["traded_wh"]
+
+
+def test_a_second_run_changes_nothing(day):
+    again = finish(day.base)
+    assert again.summary["roots"] == day.summary["roots"]
+    assert again.summary["chain_transactions"] == day.summary["chain_transactions"]
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_roots(day, tmp_path):
+    for played in KILLED_AT:
+        kill_at(tmp_path, played)
+    resumed = finish(tmp_path)
+    assert resumed.summary["roots"] == day.summary["roots"]
+    assert resumed.summary["laws"] == day.summary["laws"]
+
+
+def test_every_transfer_is_followed_to_a_final_transaction(connection):
+    traces = connection.execute(text("SELECT DISTINCT trace_id FROM transfer")).scalars().all()
+    assert len(traces) == 24 + 38 + 18
+    for trace_id in traces:
+        steps = trace(connection, LedgerStore(), trace_id)["steps"]
+        sent = [one["detail"]["state"] for one in steps if one["step"] == "transaction"]
+        assert sent, f"{trace_id} never reached the chain"
+        assert set(sent) == {"final"}
+        assert {"message", "reading"} & {one["step"] for one in steps}, f"{trace_id} has no origin"
+        assert "transfer" in {one["step"] for one in steps}
+
+
+def test_every_line_has_its_transfer(connection):
+    for number, interval in connection.execute(text("SELECT run, interval FROM run")).all():
+        found = trace(connection, LedgerStore(), f"sierra/{interval}/{number}")["steps"]
+        lines = sorted(
+            int(one["detail"]["amount_micros"])
+            for one in found
+            if one["step"] == "line" and one["detail"]["amount_micros"] != "0"
+        )
+        moved = sorted(
+            int(one["detail"]["amount"])
+            for one in found
+            if one["step"] == "transfer"
+            and one["detail"]["debit"].startswith("eur/")
+            and not one["title"].startswith("post ")
+        )
+        assert lines == moved
+
+
+def test_one_command_follows_a_session(day, connection):
+    session_id = connection.execute(text("SELECT session_id FROM session LIMIT 1")).scalar_one()
+    printed = subprocess.run(
+        [ROOT / "scripts/voisin", "trace", session_id, "--data", day.directory, "--json"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    steps = [one["step"] for one in json.loads(printed)["steps"]]
+    assert [step for step in dict.fromkeys(steps) if step != "event"] == [
+        *("message", "reading", "transfer", "transaction", "log")
+    ]
+
+
+def test_an_unknown_trace_is_said_to_be_unknown(day):
+    asked = subprocess.run(
+        [ROOT / "scripts/voisin", "trace", "sierra/1/1", "--data", day.directory],
+        check=False,
+        capture_output=True,
+    )
+    assert asked.returncode == 1
+    assert b"unknown_trace" in asked.stdout
+
+
+def test_a_changed_row_breaks_a_law_by_name(day, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(day.base, copy)
+    forged = Settled(copy, {})
+    with sqlite(forged) as database:
+        database.execute("DROP TRIGGER line_no_update")
+        database.execute(
+            "UPDATE line SET amount_micros = amount_micros + 1 WHERE (run, position) = "
+            "(SELECT run, position FROM line WHERE rail = 'chain' LIMIT 1)"
+        )
+    process = demo(copy)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, output.decode()
+    laws = json.loads((copy / "summary.json").read_text())["laws"]
+    assert "lines" in laws["L2"]
+    assert "triggers" in laws["L10"] or "lines do not come out" in laws["L10"]
+
+
+def sqlite(settled):
+    return sqlite3.connect(settled.directory / "voisin.sqlite")
+
+
+def kill_at(base, played):
+    """Run the day until it has played that many events, and kill it as hard as can be."""
+    process = demo(base)
+    while process.poll() is None and _played(base) < played:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+
+
+def _played(base):
+    memory = next(base.glob("week-*/replay.json"), None)
+    return 0 if memory is None else int(json.loads(memory.read_text())["played"])
