@@ -1,31 +1,23 @@
 """Whatever the outside world sends: refused by name, kept, and the day settles all the same."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from api.embedded import Secrets, embedded_chain, open_service, serving, web3_gateway
 from devnet.field import misbehave
 from devnet.field.dataset import ColumnMissingError, load_dataset
 from devnet.field.events import DriverArrives, FeederReading, SessionStops
 from devnet.field.gateways import post_readings, sign_feeder
-from devnet.field.keys import build_keys
-from devnet.field.parameters import load_parameters
-from devnet.field.schedule import build_schedule
 from devnet.field.stations.charge_point import TagRefusedError
-from ledger.clock import ReplayClock
 from ledger.units import WattHours
-from scripts import neighbourhood
-from scripts.replay import Memory, Replay, World, places_of
-from scripts.verdict import roots_of, verify
+from scripts.replay import Replay
 from settlement.engine.overview import overview
 from settlement.tables import refusal
+from tests.integration.community import SEED, community
 
-SEED = 1
 AT_READING, AT_SESSION = 12, 5
 """Which feeder reading and which session the field misbehaves at."""
 
@@ -100,47 +92,26 @@ def _meter(signed):
     return signed.reading.meter_id
 
 
-async def played(directory, kind):
-    """Play a day with a field of ``kind``; return it with what the service says afterwards."""
-    parameters, dataset = load_parameters(), load_dataset()
-    keys = build_keys(dataset, parameters, seed=SEED)
-    schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
-    clock = ReplayClock(neighbourhood.clock_start(schedule, 0))
-    async with contextlib.AsyncExitStack() as stack:
-        devnet, url = await stack.enter_async_context(
-            embedded_chain(directory, clock, schedule.first_s - 7 * 86_400)
-        )
-        service = await asyncio.to_thread(
-            open_service,
-            directory,
-            web3_gateway(url),
-            clock,
-            neighbourhood.rules(parameters, dataset),
-            Secrets.derive(f"seed {SEED}"),
-        )
-        running = await stack.enter_async_context(
-            serving(service, host="127.0.0.1", port=0, status=dict)
-        )
-        world = World(parameters, keys, schedule, places_of(running))
-        await neighbourhood.move_in(running, world, seed=SEED)
-        field = kind(world, running, clock, Memory(directory / "replay.json"))
-        await field.play(lambda _count: None)
-        laws = await running.desk.run(lambda: verify(service, directory))
-        with service.reading() as connection:
+async def played(directory):
+    """Play a day with the misbehaving field; return it with what the service says afterwards."""
+    async with community(directory, Misbehaving) as here:
+        await here.field.play(lambda _count: None)
+        broken = await here.broken_laws()
+        with here.service.reading() as connection:
             return {
-                "field": field,
-                "laws": laws,
-                "totals": overview(service, connection)["totals"],
+                "field": here.field,
+                "broken": broken,
+                "totals": overview(here.service, connection)["totals"],
                 "refused": connection.execute(
                     select(refusal.c.code, refusal.c.source, refusal.c.body, refusal.c.detail)
                 ).all(),
-                "roots": roots_of(service, devnet),
+                "roots": here.roots(),
             }
 
 
 @pytest.fixture(scope="module")
 def disturbed(tmp_path_factory):
-    return asyncio.run(played(tmp_path_factory.mktemp("disturbed"), Misbehaving))
+    return asyncio.run(played(tmp_path_factory.mktemp("disturbed")))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +154,7 @@ def test_a_malformed_frame_is_kept_byte_for_byte(disturbed):
 
 
 def test_every_law_holds_all_the_same(disturbed):
-    assert {name: fault for name, fault in disturbed["laws"].items() if fault} == {}
+    assert disturbed["broken"] == {}
 
 
 def test_the_day_comes_to_the_same(disturbed, day):

@@ -1,0 +1,67 @@
+"""The demonstration's community in this process: real chain, database, service and stations."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from api.embedded import Secrets, embedded_chain, open_service, serving, web3_gateway
+from devnet.field.dataset import load_dataset
+from devnet.field.keys import build_keys
+from devnet.field.parameters import load_parameters
+from devnet.field.schedule import build_schedule
+from ledger.clock import ReplayClock
+from scripts import neighbourhood
+from scripts.replay import Memory, Replay, World, places_of
+from scripts.verdict import roots_of, verify
+
+SEED = 1
+LEAD_S = 7 * 86_400
+
+
+@dataclass
+class Community:
+    """Everybody has moved in; nothing has been played yet."""
+
+    directory: object
+    service: object
+    running: object
+    world: World
+    clock: ReplayClock
+    field: Replay
+    devnet: object
+
+    async def run(self, work):
+        """Do something that writes, at the desk."""
+        return await self.running.desk.run(work)
+
+    async def broken_laws(self):
+        """Check every law; return those that are broken."""
+        laws = await self.run(lambda: verify(self.service, self.directory))
+        return {name: fault for name, fault in laws.items() if fault is not None}
+
+    def roots(self):
+        return roots_of(self.service, self.devnet)
+
+
+@contextlib.asynccontextmanager
+async def community(directory, kind=Replay):
+    """Open a community of one day in ``directory``, its field played by ``kind``."""
+    parameters, dataset = load_parameters(), load_dataset()
+    keys = build_keys(dataset, parameters, seed=SEED)
+    schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
+    clock = ReplayClock(neighbourhood.clock_start(schedule, 0))
+    rules = neighbourhood.rules(parameters, dataset)
+    async with contextlib.AsyncExitStack() as stack:
+        devnet, url = await stack.enter_async_context(
+            embedded_chain(directory, clock, schedule.first_s - LEAD_S)
+        )
+        service = await asyncio.to_thread(
+            open_service, directory, web3_gateway(url), clock, rules, Secrets.derive(f"seed {SEED}")
+        )
+        running = await stack.enter_async_context(
+            serving(service, host="127.0.0.1", port=0, status=dict)
+        )
+        world = World(parameters, keys, schedule, places_of(running))
+        await neighbourhood.move_in(running, world, seed=SEED)
+        field = kind(world, running, clock, Memory(directory / "replay.json"))
+        yield Community(directory, service, running, world, clock, field, devnet)

@@ -1,0 +1,246 @@
+"""Money that is put in comes out; the log is anchored; all on a real chain."""
+
+import asyncio
+import contextlib
+
+import httpx2
+import pytest
+from eth_account import Account
+from sqlalchemy import select
+
+from contracts.typed_data import keccak
+from devnet.field.drivers import Driver, Wish, read_quote, session_body
+from devnet.field.events import DriverArrives, SessionStops, SliceBoundary
+from devnet.field.service import post
+from devnet.field.stations import Station
+from ledger import accounts
+from ledger.proofs import open_checkpoint
+from ledger.tables import checkpoint
+from settlement.chain.reconciliation import token_held
+from settlement.engine.checkpoints import close_day, origin_of
+from settlement.engine.clockwork import tick
+from settlement.engine.finality import advance
+from settlement.tables import refusal, session
+from tests.integration.community import community
+
+HOUR_S, DAY_S = 3_600, 86_400
+
+
+@pytest.fixture
+def journey(tmp_path):
+    """Run an async journey in a fresh community; every law must hold at its end."""
+
+    def run(story):
+        async def told():
+            async with (
+                community(tmp_path) as here,
+                httpx2.AsyncClient(base_url=here.running.url, timeout=60) as client,
+            ):
+                await story(here, client)
+                await here.running.desk.idle()
+                assert await here.broken_laws() == {}
+
+        asyncio.run(told())
+
+    return run
+
+
+class Guest:
+    """A driver of the schedule's first session, at its station."""
+
+    def __init__(self, here, client):
+        self.here, self.client = here, client
+        events = here.world.schedule.events
+        self.arrival = next(one for one in events if isinstance(one, DriverArrives))
+        mine = [one for one in events if getattr(one, "session", None) == self.arrival.session]
+        self.slices = [one for one in mine if isinstance(one, SliceBoundary)]
+        self.stop = next(one for one in mine if isinstance(one, SessionStops))
+        self.driver = Driver(
+            here.world.keys.drivers[self.arrival.driver], here.world.places, here.world.parameters
+        )
+        self.wish = Wish(
+            station=self.arrival.station,
+            meter_id=here.world.keys.stations[self.arrival.station].meter_id,
+            operator=here.world.keys.operator.address_hex,
+            requested_wh=self.arrival.requested_wh,
+        )
+
+    @property
+    def wallet(self):
+        return self.driver.wallet.address_hex
+
+    def held(self):
+        return token_held(self.here.service.gateway, self.here.service.contracts, self.wallet)
+
+    async def opens(self):
+        self.here.clock.set(self.arrival.at_s)
+        now_s = self.here.clock.now_s()
+        return await self.driver.open_session(self.client, self.wish, now_s=now_s)
+
+    async def quoted(self):
+        self.here.clock.set(self.arrival.at_s)
+        return read_quote(await post(self.client, "/api/quotes", self.driver.ask(self.wish)))
+
+    def row(self):
+        with self.here.service.reading() as connection:
+            found = connection.execute(select(session).where(session.c.driver == self.wallet))
+            return found.mappings().one()
+
+
+def test_a_deposit_that_nobody_charges_comes_back_whole(journey):
+    async def story(here, client):
+        guest = Guest(here, client)
+        before = guest.held()
+        opened = await guest.opens()
+        assert guest.held() == before - opened.deposit_micros
+        here.clock.set(guest.row()["deadline_s"] + 1)
+        await here.run(lambda: tick(here.service))
+        assert guest.row()["state"] == "expired"
+        assert guest.held() == before
+
+    journey(story)
+
+
+def test_opening_twice_takes_one_deposit(journey):
+    async def story(here, client):
+        guest = Guest(here, client)
+        before = guest.held()
+        first = await guest.opens()
+        assert await guest.opens() == first
+        assert guest.held() == before - first.deposit_micros
+
+    journey(story)
+
+
+def test_the_refund_is_in_the_wallet_when_the_stop_is_judged(journey):
+    async def story(here, client):
+        guest = Guest(here, client)
+        before = guest.held()
+        opened = await guest.opens()
+        async with _station(here, guest) as station:
+            number = await station.start(guest.arrival, opened.id_tag)
+            for part in guest.slices:
+                here.clock.set(part.at_s)
+                await station.send_slice(part, opened.id_tag, number)
+            here.clock.set(guest.stop.at_s)
+            await station.stop(guest.stop, opened.id_tag, number)
+            await here.running.desk.idle()
+            row = guest.row()
+            assert row["state"] == "closed"
+            assert row["energy_wh"] == guest.stop.energy_wh
+            assert guest.held() == before - row["charge_micros"]
+
+    journey(story)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"price_micros_per_kwh": 1}, 409, "terms_differ"),
+        ({"deposit_micros": 10_000}, 409, "terms_differ"),
+        ({"operator": "0x" + "11" * 20}, 409, "terms_differ"),
+        ({"meter_id": "0x" + "22" * 32}, 404, "unknown_station"),
+        ({"id_tag": "SOMEBODY-ELSE"}, 409, "terms_differ"),
+    ],
+)
+def test_terms_other_than_the_quoted_ones_are_refused(journey, change, status, code):
+    async def story(here, client):
+        guest = Guest(here, client)
+        before, quote = guest.held(), await guest.quoted()
+        body = session_body(quote, guest.wish, guest.driver.sign(quote))
+        answer = await client.post(
+            "/api/sessions", json=body | {"terms": {**quote.document, **change}}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert guest.held() == before
+        assert code in _refused(here)
+
+    journey(story)
+
+
+def test_somebody_elses_signature_opens_nothing(journey):
+    async def story(here, client):
+        guest = Guest(here, client)
+        quote = await guest.quoted()
+        stranger = here.world.keys.operator
+        forged = Driver(stranger, here.world.places, here.world.parameters).sign(quote)
+        answer = await client.post("/api/sessions", json=session_body(quote, guest.wish, forged))
+        assert (answer.status_code, answer.json()["code"]) == (502, "opening_refused")
+
+    journey(story)
+
+
+def test_a_member_takes_its_money_out(journey):
+    async def story(here, _client):
+        service = here.service
+        home = next(iter(here.world.keys.homes.values()))
+        with service.reading() as connection:
+            joined = service.book.balance(connection, accounts.trade_balance(home.address_hex))
+        before = token_held(service.gateway, service.contracts, home.address_hex)
+        _send(here, home, service.contracts.trade.encode("requestExit", joined.posted), nonce=0)
+        here.clock.set(here.clock.now_s() + 3 * HOUR_S)
+        _send(here, home, service.contracts.trade.encode("exit"), nonce=1)
+        await here.run(lambda: advance(service))
+        after = token_held(service.gateway, service.contracts, home.address_hex)
+        with service.reading() as connection:
+            left = service.book.balance(connection, accounts.trade_balance(home.address_hex))
+        assert (after - before, left.posted) == (joined.posted, 0)
+
+    journey(story)
+
+
+def test_the_chain_holds_the_signed_root_of_the_log(journey):
+    async def story(here, client):
+        service = here.service
+        first = await here.run(lambda: close_day(service))
+        await Guest(here, client).opens()
+        assert await here.run(lambda: close_day(service)) is None
+        here.clock.set(here.clock.now_s() + DAY_S)
+        second = await here.run(lambda: close_day(service))
+        assert first.size < second.size
+        with service.reading() as connection:
+            note = connection.execute(
+                select(checkpoint.c.note).where(checkpoint.c.size == second.size)
+            ).scalar_one()
+        key = service.log_key.public_key()
+        assert open_checkpoint(note, origin_of(service), key) == second
+        trade = service.contracts.trade
+        for name, expected in (("logSize", second.size), ("logRoot", "0x" + second.root.hex())):
+            answer = service.gateway.call(trade.address, trade.encode(name))
+            assert trade.decode_result(name, answer) == (expected,)
+
+    journey(story)
+
+
+@contextlib.asynccontextmanager
+async def _station(here, guest):
+    name, keys = guest.arrival.station, here.world.keys
+    url = here.running.url.replace("http://", "ws://") + "/ocpp"
+    async with Station(name, keys.stations[name], keys.passwords[name], url) as station:
+        await station.connect(here.clock.now_s())
+        yield station
+
+
+def _refused(here):
+    with here.service.reading() as connection:
+        return set(connection.execute(select(refusal.c.code)).scalars())
+
+
+def _send(here, wallet, data, *, nonce):
+    trade = here.service.contracts.trade.address
+    fields = {
+        "type": 2,
+        "chainId": here.world.places.chain_id,
+        "nonce": nonce,
+        "maxFeePerGas": 0,
+        "maxPriorityFeePerGas": 0,
+        "gas": 200_000,
+        "value": 0,
+        "data": data,
+        "to": bytes.fromhex(trade[2:]),
+    }
+    signed = Account.from_key(wallet.private_key).sign_transaction(fields)
+    here.service.gateway.send(bytes(signed.raw_transaction))
+    [receipt] = here.service.gateway.receipts(["0x" + keccak(signed.raw_transaction).hex()])
+    assert receipt.succeeded
