@@ -193,8 +193,10 @@ def test_a_member_takes_its_money_out(journey):
 def test_the_chain_holds_the_signed_root_of_the_log(journey):
     async def story(here, client):
         service = here.service
+        guest = Guest(here, client)
+        here.clock.set(guest.arrival.at_s)
         first = await here.run(lambda: close_day(service))
-        await Guest(here, client).opens()
+        await guest.opens()
         assert await here.run(lambda: close_day(service)) is None
         here.clock.set(here.clock.now_s() + DAY_S)
         second = await here.run(lambda: close_day(service))
