@@ -108,10 +108,10 @@ class Devnet:
             If a record on disk is damaged.
         BlockInvalidError
             If a block on disk breaks the rules.
+        SlowSignaturesError
+            If signatures would be checked in pure Python.
         """
-        backend = type(KeyAPI().backend).__name__
-        if backend != "CoinCurveECCBackend":
-            raise SlowSignaturesError(backend)
+        backend = fast_signatures()
         directory.mkdir(parents=True, exist_ok=True)
         devnet = cls(directory, genesis, clock)
         _log.info(
@@ -198,6 +198,21 @@ class Devnet:
             self.chain.persist_block(block)
             self.history.add(block, block.get_receipts(self.chain.chaindb))
         return "0x" + transaction.hash.hex()
+
+
+def fast_signatures() -> str:
+    """
+    Return the name of the library that checks signatures.
+
+    Raises
+    ------
+    SlowSignaturesError
+        If it is eth-keys' own, in pure Python.
+    """
+    backend = type(KeyAPI().backend).__name__
+    if backend != "CoinCurveECCBackend":
+        raise SlowSignaturesError(backend)
+    return "coincurve"
 
 
 def build_block(

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
 from api.settings import Settings
-from devnet.chain import Devnet
+from devnet.chain import Devnet, fast_signatures
 from devnet.field.dataset import load_dataset
 from devnet.field.keys import build_keys
 from devnet.field.parameters import load_parameters
@@ -95,7 +95,10 @@ async def _demo(
             Secrets.derive(f"seed {seed}"),
         )
         async with serving(service, host="127.0.0.1", port=_free(port), status=status) as running:
-            console.print(f"Dashboard: [bold]{running.url}[/]")
+            console.print(
+                f"Chain {service.identity.chain_id} on py-evm, signatures by {fast_signatures()}.\n"
+                f"Dashboard: [bold]{running.url}[/]"
+            )
             world = World(parameters, keys, schedule, places_of(running))
             if memory.played == 0:
                 await neighbourhood.move_in(running, world, seed=seed)
