@@ -1,5 +1,6 @@
 """Quotes and charging sessions."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -87,7 +88,7 @@ async def quote(request: QuoteRequest, here: Here) -> dict[str, Any]:
     )
     return {
         "session_id": found.session_id,
-        "terms": quoting.terms_document(found.terms),
+        "terms": asdict(found.terms),
         "chain_id": service.identity.chain_id,
         "token": service.contracts.token.address,
         "vault": service.contracts.vault.address,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from settlement.chain.calls import Contract, creation
 from settlement.chain.outbox import Call, Outbox, created_address
+from settlement.chain.web3_gateway import CallRevertedError
 
 _DEPLOY_GAS: Final = 8_000_000
 
@@ -32,6 +33,14 @@ class Contracts:
     def all(self) -> tuple[Contract, ...]:
         """Return the four contracts."""
         return (self.token, self.registry, self.vault, self.trade)
+
+    def explain(self, fault: CallRevertedError) -> str:
+        """Return the custom error that a call met, with its arguments, or what the node said."""
+        for contract in self.all():
+            decoded = contract.decode_error(fault.data)
+            if decoded is not None:
+                return f"{decoded.name}({', '.join(map(str, decoded.arguments.values()))})"
+        return str(fault)
 
 
 def plan_deployment(connection: Connection, outbox: Outbox, interval_s: int) -> Contracts:

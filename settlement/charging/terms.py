@@ -54,6 +54,22 @@ def session_id(terms: SessionTerms) -> bytes:
     )
 
 
+def contract_tuple(terms: SessionTerms) -> tuple[object, ...]:
+    """Return the terms as ``ChargeVault`` takes them."""
+    return (
+        terms.driver,
+        terms.operator,
+        bytes.fromhex(terms.meter_id[2:]),
+        terms.id_tag,
+        terms.price_micros_per_kwh,
+        terms.flat_micros,
+        terms.deposit_micros,
+        bytes.fromhex(terms.tariff_fingerprint[2:]),
+        terms.deadline_s,
+        bytes.fromhex(terms.salt[2:]),
+    )
+
+
 def id_tag_of(salt: bytes) -> str:
     """Return the one-time idTag of a salt: 20 characters, the most that OCPP 1.6 carries."""
     return salt.hex()[:_TAG_CHARACTERS].upper()

@@ -22,7 +22,7 @@ def tick(service: Service) -> int:
     expire_overdue(service)
     settled = 0
     for interval in due_intervals(service):
-        end_s = UnixSeconds((interval + 1) * service.rules.interval_s)
+        end_s = service.rules.end_s(interval)
         with service.reading() as connection:
             complete = is_complete(service, connection, end_s)
         late = service.clock.now_s() >= end_s + service.rules.grace_s
@@ -35,13 +35,13 @@ def tick(service: Service) -> int:
 
 
 def due_intervals(service: Service) -> tuple[int, ...]:
-    """Return the intervals that are over but not settled, oldest first."""
-    length = service.rules.interval_s
+    """Return the intervals that are over but not settled, oldest first; none is passed over."""
+    rules = service.rules
     with service.reading() as connection:
         first_s = connection.execute(select(func.min(reading.c.at_s))).scalar()
-        settled = {row[0] for row in connection.execute(select(run.c.interval))}
+        newest = connection.execute(select(func.max(run.c.interval))).scalar()
     if first_s is None:
         return ()
-    last = service.clock.now_s() // length
-    known = range(first_s // length, last)
-    return tuple(one for one in known if one not in settled and one in service.rules.residual_sells)
+    first = rules.interval_of(UnixSeconds(first_s)) if newest is None else newest + 1
+    known = range(first, rules.interval_of(service.clock.now_s()))
+    return tuple(one for one in known if one in rules.residual_sells)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, Watts
+from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
 from settlement.pricing.tariffs import Tariff
 
 
@@ -49,6 +50,18 @@ class Rules:
     """Party that takes and gives residual energy."""
     operator_party: str
     """Party that runs the stations."""
+
+    def interval_of(self, instant_s: UnixSeconds) -> IntervalIndex:
+        """Return the interval that holds an instant; its end belongs to the next."""
+        return interval_of(instant_s, self.interval_s)
+
+    def start_s(self, interval: int) -> UnixSeconds:
+        """Return the first instant of an interval, in Unix seconds."""
+        return start_s(IntervalIndex(interval), self.interval_s)
+
+    def end_s(self, interval: int) -> UnixSeconds:
+        """Return the first instant after an interval, in Unix seconds."""
+        return end_s(IntervalIndex(interval), self.interval_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,5 @@ def _why(service: Service, connection: Connection, one: Outstanding) -> str:
     try:
         service.gateway.call(call.to, call.data, service.outbox.address)
     except CallRevertedError as fault:
-        for contract in service.contracts.all():
-            decoded = contract.decode_error(fault.data)
-            if decoded is not None:
-                return f"{decoded.name}{tuple(decoded.arguments.values())}"
-        return str(fault)
+        return service.contracts.explain(fault)
     return "reverted then, passes now"

@@ -179,7 +179,7 @@ def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]
     return [
         {
             "interval": row["interval"],
-            "start_s": row["interval"] * rules.interval_s,
+            "start_s": rules.start_s(row["interval"]),
             "run": row["run"],
             "traded_wh": row["traded_wh"],
             "stations_wh": row["stations_wh"],

@@ -14,6 +14,7 @@ from ledger.errors import ChainReverted, Integrity
 from ledger.transfers import Kind, Transfer, TransferId
 from ledger.units import BasisPoints, Micros, WattHours
 from settlement.chain.indexer import FinalEvent
+from settlement.charging.terms import SessionTerms
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
 from settlement.pricing.billing import vat_inside
@@ -118,7 +119,7 @@ def session_expired(service: Service, connection: Connection, event: FinalEvent)
     body = event.arguments
     session_id: str = body["sessionId"]
     row = _session(connection, session_id)
-    operator = str(json.loads(row["terms"])["operator"])
+    operator = SessionTerms(**json.loads(row["terms"])).operator
     full = {**body, "operator": operator}
     transfers = [_resolve_hold(full, session_id, Micros(0))]
     transfers += _refund(full, session_id, Micros(int(body["refundMicros"])))

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
@@ -17,11 +17,16 @@ from ledger.errors import (
     NotFound,
 )
 from ledger.units import MicrosPerKilowattHour, UnixSeconds, WattHours
-from settlement.chain.calls import Decoded
 from settlement.chain.outbox import Call
 from settlement.chain.reconciliation import token_held
 from settlement.chain.web3_gateway import CallRevertedError
-from settlement.charging.terms import SessionTerms, deadline_s, id_tag_of, session_id
+from settlement.charging.terms import (
+    SessionTerms,
+    contract_tuple,
+    deadline_s,
+    id_tag_of,
+    session_id,
+)
 from settlement.engine.finality import advance
 from settlement.engine.intake import Message, Verdict, emit, take
 from settlement.engine.service import Service, unwrap, wallet_of
@@ -237,7 +242,7 @@ def _plan_open(
             driver=terms.driver,
             station_id=station_id,
             id_tag=terms.id_tag,
-            terms=json.dumps(terms_document(terms), sort_keys=True),
+            terms=json.dumps(asdict(terms), sort_keys=True),
             requested_wh=requested_wh,
             deposit_micros=terms.deposit_micros,
             deadline_s=terms.deadline_s,
@@ -287,7 +292,7 @@ def _open_call(service: Service, terms: SessionTerms, authorization: Authorizati
     signature = authorization.signature
     return service.contracts.vault.encode(
         "open",
-        terms_tuple(terms),
+        contract_tuple(terms),
         authorization.valid_after_s,
         authorization.valid_before_s,
         signature[64],
@@ -302,42 +307,7 @@ def _simulate(service: Service, data: bytes) -> None:
     try:
         service.gateway.call(vault.address, data, service.outbox.address)
     except CallRevertedError as fault:
-        decoded: Decoded | None = None
-        for contract in service.contracts.all():
-            decoded = decoded or contract.decode_error(fault.data)
-        raise OpeningRefusedError(decoded.name if decoded else str(fault)) from fault
-
-
-def terms_tuple(terms: SessionTerms) -> tuple[object, ...]:
-    """Return the terms as the contract takes them."""
-    return (
-        terms.driver,
-        terms.operator,
-        bytes.fromhex(terms.meter_id[2:]),
-        terms.id_tag,
-        terms.price_micros_per_kwh,
-        terms.flat_micros,
-        terms.deposit_micros,
-        bytes.fromhex(terms.tariff_fingerprint[2:]),
-        terms.deadline_s,
-        bytes.fromhex(terms.salt[2:]),
-    )
-
-
-def terms_document(terms: SessionTerms) -> dict[str, object]:
-    """Return the terms as JSON."""
-    return {
-        "driver": terms.driver,
-        "operator": terms.operator,
-        "meter_id": terms.meter_id,
-        "id_tag": terms.id_tag,
-        "price_micros_per_kwh": terms.price_micros_per_kwh,
-        "flat_micros": terms.flat_micros,
-        "deposit_micros": terms.deposit_micros,
-        "tariff_fingerprint": terms.tariff_fingerprint,
-        "deadline_s": terms.deadline_s,
-        "salt": terms.salt,
-    }
+        raise OpeningRefusedError(service.contracts.explain(fault)) from fault
 
 
 def _meter_of(connection: Connection, station_id: str) -> str:

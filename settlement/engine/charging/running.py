@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.charging.records import RecordContext
 from settlement.charging.slices import FiscalSlice
+from settlement.charging.terms import SessionTerms
 from settlement.tables import session, slice_
 
 
@@ -36,34 +37,9 @@ def by_transaction(connection: Connection, station_id: str, number: int) -> RowM
     )
 
 
-def terms_of(found: RowMapping) -> dict[str, Any]:
-    """Return the terms of a session as stored."""
-    document: dict[str, Any] = json.loads(found["terms"])
-    return document
-
-
-def contract_terms(found: RowMapping) -> tuple[object, ...]:
-    """Return the terms of a session as the contract takes them."""
-    terms = terms_of(found)
-    hexes = {"meter_id", "tariff_fingerprint", "salt"}
-    return tuple(
-        bytes.fromhex(value[2:]) if name in hexes else value
-        for name, value in (
-            (name, terms[name])
-            for name in (
-                "driver",
-                "operator",
-                "meter_id",
-                "id_tag",
-                "price_micros_per_kwh",
-                "flat_micros",
-                "deposit_micros",
-                "tariff_fingerprint",
-                "deadline_s",
-                "salt",
-            )
-        )
-    )
+def terms_of(found: RowMapping) -> SessionTerms:
+    """Return the terms of a session."""
+    return SessionTerms(**json.loads(found["terms"]))
 
 
 def canonical(payload: Mapping[str, Any]) -> bytes:

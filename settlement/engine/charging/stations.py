@@ -13,12 +13,12 @@ from ledger.units import Micros, UnixSeconds
 from settlement.chain.outbox import Call
 from settlement.charging.records import judge_record
 from settlement.charging.slices import slice_of
+from settlement.charging.terms import contract_tuple
 from settlement.engine.charging import signed_values
 from settlement.engine.charging.running import (
     by_tag,
     by_transaction,
     canonical,
-    contract_terms,
     keep_slice,
     record_context,
     terms_of,
@@ -189,7 +189,7 @@ def _take_slice(
         if found is None:
             raise UnknownTransactionError(station_id, number)
         record = parse_record(text)
-        key = meter_key(connection, terms_of(found)["meter_id"], service.clock.now_s())
+        key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
         verify_record(record, key)
         part = slice_of(record, interval_s=service.rules.interval_s, id_tag=found["id_tag"])
         interval = _open_interval(connection, part.interval)
@@ -263,7 +263,7 @@ def _plan_close(
     if text is None:
         raise NoSignedRecordError(number)
     record = parse_record(text)
-    key = meter_key(connection, terms_of(found)["meter_id"], service.clock.now_s())
+    key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
     verify_record(record, key)
     energy = judge_record(
         record, record_context(connection, found, key.rated_power_w, service.clock.now_s())
@@ -304,7 +304,7 @@ def _plan_record(
     vault = service.contracts.vault
     data = vault.encode(
         "closeWithOcmf",
-        contract_terms(found),
+        contract_tuple(terms_of(found)),
         record.payload,
         signature_for_chain(record, key),
     )
@@ -335,7 +335,7 @@ def expire_overdue(service: Service) -> int:
                 trace_id=found["session_id"],
                 call=Call(
                     vault.address,
-                    vault.encode("expire", contract_terms(found)),
+                    vault.encode("expire", contract_tuple(terms_of(found))),
                     "ChargeVault.expire",
                     _EXPIRE_GAS,
                 ),

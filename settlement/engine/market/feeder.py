@@ -71,7 +71,7 @@ def measured(
         return None
     stations = connection.execute(
         select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
-            slice_.c.interval == begin_s // service.rules.interval_s
+            slice_.c.interval == service.rules.interval_of(UnixSeconds(begin_s))
         )
     ).scalar_one()
     return FeederBalance(

@@ -113,8 +113,8 @@ def collect(
     Every station's energy is its operator's: the operator is one member for all its stations.
     """
     rules = service.rules
-    begin_s = UnixSeconds(interval * rules.interval_s)
-    end_s = UnixSeconds(begin_s + rules.interval_s)
+    begin_s = rules.start_s(interval)
+    end_s = rules.end_s(interval)
     metered = metered_parties(connection, begin_s, end_s)
     stations = stations_energy(connection, interval)
     operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
@@ -244,10 +244,10 @@ def _keep_run(
 
 def _noted(service: Service, collected: Collected) -> dict[str, Any]:
     """Return the interval's instants, and what no message will say again: the funds of then."""
-    interval, length = collected.inputs.interval, service.rules.interval_s
+    interval = collected.inputs.interval
     return {
-        "begin_s": interval * length,
-        "end_s": (interval + 1) * length,
+        "begin_s": service.rules.start_s(interval),
+        "end_s": service.rules.end_s(interval),
         "spendable": {m.account: m.spendable_micros for m in collected.inputs.members},
     }
 

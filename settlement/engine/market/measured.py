@@ -123,7 +123,7 @@ def is_complete(service: Service, connection: Connection, end_s: UnixSeconds) ->
 
 def _silent_sessions(service: Service, connection: Connection, end_s: UnixSeconds) -> bool:
     """Say whether a session that drew energy before ``end_s`` still owes the record of it."""
-    interval = (end_s - 1) // service.rules.interval_s
+    interval = service.rules.interval_of(UnixSeconds(end_s - 1))
     running = connection.execute(
         select(session.c.session_id).where(
             session.c.started_s < end_s,

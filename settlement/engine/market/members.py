@@ -102,9 +102,7 @@ def _plan_join(
     try:
         service.gateway.call(trade.address, data, service.outbox.address)
     except CallRevertedError as fault:
-        names = (one.decode_error(fault.data) for one in service.contracts.all())
-        known = next((one.name for one in names if one), str(fault))
-        raise JoiningRefusedError(known) from fault
+        raise JoiningRefusedError(service.contracts.explain(fault)) from fault
     transaction = service.outbox.plan(
         connection,
         business_key=f"join/{membership.member}",

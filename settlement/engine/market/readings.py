@@ -228,7 +228,7 @@ def _settled(
 
 
 def _interval_before(service: Service, one: Reading) -> int:
-    return one.at_s // service.rules.interval_s - 1
+    return service.rules.interval_of(one.at_s) - 1
 
 
 def last_reading(
