@@ -26,7 +26,7 @@ from ocpp.v16.enums import Action, AuthorizationStatus, RegistrationStatus
 
 from api.desk import Desk
 from ledger.errors import InvalidRequest, VoisinError
-from settlement.engine.charging import stations
+from settlement.engine.charging import closing, fiscal, stations
 from settlement.engine.service import Service
 
 _SUBPROTOCOL: Final = "ocpp1.6"
@@ -149,7 +149,7 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
     @after(Action.meter_values)  # type: ignore[untyped-decorator]
     def judge_meter_values(self, **values: Any) -> None:  # noqa: ANN401
         """Take the signed fiscal records."""
-        self._later(lambda: stations.take_slices(self._service, station_id=self.id, values=values))
+        self._later(lambda: fiscal.take_slices(self._service, station_id=self.id, values=values))
 
     @on(Action.stop_transaction)  # type: ignore[untyped-decorator]
     async def on_stop(self, **_stop: object) -> call_result.StopTransaction:
@@ -161,7 +161,7 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
         """Bill the session from its signed record and return the rest of the deposit."""
         received_ns = self._received_ns
         self._later(
-            lambda: stations.stop(
+            lambda: closing.stop(
                 self._service,
                 station_id=self.id,
                 stop=remove_nones(stop),

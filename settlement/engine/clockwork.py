@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from ledger.units import UnixSeconds
-from settlement.engine.charging.stations import expire_overdue
+from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.checkpoints import close_day
 from settlement.engine.finality import advance
 from settlement.engine.market.intervals import settle_interval

@@ -17,7 +17,7 @@ from settlement.chain.indexer import FinalEvent
 from settlement.charging.terms import SessionTerms
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
-from settlement.pricing.billing import vat_inside
+from settlement.pricing.billing import bill, vat_inside
 from settlement.tables import run, run_state, session
 
 
@@ -81,15 +81,21 @@ def session_opened(service: Service, connection: Connection, event: FinalEvent) 
 
 
 def session_closed(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post the charge, release the rest of the hold, pay the refund out, note VAT and energy."""
+    """
+    Post the charge, release the rest of the hold, pay the refund out, note VAT and energy.
+
+    Anybody may bring the meter's record to the contract, also before the station has told us.
+    """
     body = event.arguments
     session_id: str = body["sessionId"]
     row = _session(connection, session_id)
     charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
     energy = WattHours(int(body["energyWh"]))
-    _agree(f"energy of {session_id}", row["energy_wh"], energy)
-    _agree(f"charge of {session_id}", row["charge_micros"], charge)
-    _agree(f"refund of {session_id}", row["refund_micros"], refund)
+    money = bill(energy, service.rules.tariff, Micros(row["deposit_micros"]))
+    _agree(f"charge of {session_id}", money.charge_micros, charge)
+    _agree(f"refund of {session_id}", money.refund_micros, refund)
+    if row["energy_wh"] is not None:
+        _agree(f"energy of {session_id}", row["energy_wh"], energy)
     vat = vat_inside(charge, BasisPoints(service.rules.tariff.vat_rate_bp))
     transfers = [
         _resolve_hold(body, session_id, charge),
@@ -100,7 +106,14 @@ def session_closed(service: Service, connection: Connection, event: FinalEvent) 
     connection.execute(
         update(session)
         .where(session.c.session_id == session_id)
-        .values(state="closed", vat_micros=vat)
+        .values(
+            state="closed",
+            energy_wh=energy,
+            charge_micros=charge,
+            refund_micros=refund,
+            overrun_micros=money.overrun_micros,
+            vat_micros=vat,
+        )
     )
     emit(
         connection,
@@ -260,7 +273,9 @@ def _refused(
     fault = RefusedByContractError(what, error)
     refuse(connection, service.book, message, fault, at_s=at_s)
     connection.execute(
-        update(session).where(session.c.session_id == session_id).values(state=state)
+        update(session)
+        .where(session.c.session_id == session_id, session.c.state == what)
+        .values(state=state)
     )
     emit(connection, f"session_{what}_refused", trace_id=session_id, at_s=at_s, error=error)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 
 import httpx2
 import pytest
@@ -17,9 +18,13 @@ from ledger import accounts
 from ledger.proofs import open_checkpoint
 from ledger.tables import checkpoint
 from settlement.chain.reconciliation import token_held
+from settlement.charging.terms import SessionTerms, contract_tuple
 from settlement.engine.checkpoints import close_day, origin_of
 from settlement.engine.clockwork import tick
 from settlement.engine.finality import advance
+from settlement.engine.roll import meter_key
+from settlement.metering.ocmf import parse_record
+from settlement.metering.ocmf_signatures import signature_for_chain
 from settlement.tables import refusal, session
 from tests.integration.community import community
 
@@ -133,6 +138,39 @@ def test_the_refund_is_in_the_wallet_when_the_stop_is_judged(journey):
     journey(story)
 
 
+def test_anybody_may_bring_the_record_before_the_station_does(journey):
+    async def story(here, client):
+        guest, service = Guest(here, client), here.service
+        before = guest.held()
+        opened = await guest.opens()
+        async with _station(here, guest) as station:
+            number = await station.start(guest.arrival, opened.id_tag)
+            for part in guest.slices:
+                here.clock.set(part.at_s)
+                await station.send_slice(part, opened.id_tag, number)
+            here.clock.set(guest.stop.at_s)
+            record = parse_record(station.meter.transaction_record(guest.stop, opened.id_tag))
+            terms = SessionTerms(**json.loads(guest.row()["terms"]))
+            with service.reading() as connection:
+                key = meter_key(connection, terms.meter_id, guest.stop.at_s)
+            signature = signature_for_chain(record, key)
+            data = service.contracts.vault.encode(
+                "closeWithOcmf", contract_tuple(terms), record.payload, signature
+            )
+            stranger = next(iter(here.world.keys.homes.values()))
+            _send(here, stranger, data, nonce=0, to=service.contracts.vault)
+            await here.run(lambda: advance(service))
+            assert guest.row()["state"] == "closed"
+            await station.stop(guest.stop, opened.id_tag, number)
+            await here.running.desk.idle()
+        row = guest.row()
+        assert (row["state"], row["energy_wh"]) == ("closed", guest.stop.energy_wh)
+        assert guest.held() == before - row["charge_micros"]
+        assert _refused(here) == set()
+
+    journey(story)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
@@ -229,18 +267,18 @@ def _refused(here):
         return set(connection.execute(select(refusal.c.code)).scalars())
 
 
-def _send(here, wallet, data, *, nonce):
-    trade = here.service.contracts.trade.address
+def _send(here, wallet, data, *, nonce, to=None):
+    contract = to or here.service.contracts.trade
     fields = {
         "type": 2,
         "chainId": here.world.places.chain_id,
         "nonce": nonce,
         "maxFeePerGas": 0,
         "maxPriorityFeePerGas": 0,
-        "gas": 200_000,
+        "gas": 500_000,
         "value": 0,
         "data": data,
-        "to": bytes.fromhex(trade[2:]),
+        "to": bytes.fromhex(contract.address[2:]),
     }
     signed = Account.from_key(wallet.private_key).sign_transaction(fields)
     here.service.gateway.send(bytes(signed.raw_transaction))

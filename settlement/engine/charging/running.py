@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
+from ledger.errors import VoisinError
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.charging.records import RecordContext
 from settlement.charging.slices import FiscalSlice
 from settlement.charging.terms import SessionTerms
+from settlement.engine.intake import Message, refuse
+from settlement.engine.service import Service
 from settlement.tables import session, slice_
 
 
@@ -74,6 +77,7 @@ def record_context(
     before = connection.execute(
         select(func.max(session.c.begin_wh + session.c.energy_wh)).where(
             session.c.station_id == found["station_id"],
+            session.c.session_id != found["session_id"],
             session.c.state.in_(("closing", "closed")),
         )
     ).scalar()
@@ -86,3 +90,20 @@ def record_context(
         now_s=now_s,
         slices_wh=WattHours(slices),
     )
+
+
+def station_message(kind: str, station_id: str, key: str, body: bytes, trace_id: str) -> Message:
+    """Return what a station sent as a message, under its business key."""
+    return Message(
+        key=f"{kind}/{station_id}/{key}",
+        kind="ocpp",
+        source=station_id,
+        body=body,
+        trace_id=trace_id,
+    )
+
+
+def keep_refused(service: Service, message: Message, fault: VoisinError) -> None:
+    """Keep a message that is refused before it can be judged."""
+    with service.writing() as connection:
+        refuse(connection, service.book, message, fault, at_s=service.clock.now_s())

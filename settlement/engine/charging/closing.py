@@ -1,0 +1,222 @@
+"""End sessions: bill the meter's signed record, or give an overdue deposit back."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ledger.errors import UnverifiedReading, WrongState
+from ledger.units import Micros
+from settlement.chain.outbox import Call
+from settlement.charging.records import SessionEnergy, judge_record
+from settlement.charging.terms import contract_tuple
+from settlement.engine.charging import signed_values
+from settlement.engine.charging.fiscal import (
+    UnknownTransactionError,
+    fiscal_records,
+    signed_of_kind,
+    take_slice,
+)
+from settlement.engine.charging.running import (
+    by_transaction,
+    canonical,
+    record_context,
+    station_message,
+    terms_of,
+)
+from settlement.engine.finality import advance
+from settlement.engine.intake import Outcome, emit, take
+from settlement.engine.roll import meter_key
+from settlement.engine.service import Service, unwrap
+from settlement.metering.ocmf import OcmfRecord, parse_record
+from settlement.metering.ocmf_signatures import signature_for_chain, verify_record
+from settlement.metering.signatures import MeterKey
+from settlement.pricing.billing import bill
+from settlement.tables import latency, session
+
+_CLOSE_GAS: Final = 900_000
+_EXPIRE_GAS: Final = 300_000
+_ENDABLE: Final = ("open", "charging", "held")
+
+
+class ClosedOtherwiseError(WrongState):
+    """The session was closed on the chain with another record of its meter."""
+
+    def __init__(self, session_id: str, closed_wh: int, told_wh: int) -> None:
+        super().__init__(
+            "closed_otherwise", f"{session_id} was closed with {closed_wh} Wh, not {told_wh}"
+        )
+
+
+class NoSignedRecordError(UnverifiedReading):
+    """A stop came without the meter's signed transaction record."""
+
+    def __init__(self, transaction_id: int) -> None:
+        super().__init__(
+            "no_signed_record", f"transaction {transaction_id} ended without a signed record"
+        )
+
+
+def stop(
+    service: Service,
+    *,
+    station_id: str,
+    stop: Mapping[str, Any],
+    elapsed_ns: Callable[[], int],
+) -> None:
+    """
+    Bill the session from its signed record; the contract charges and refunds in one transaction.
+
+    Idempotent by station and transaction. ``elapsed_ns`` says how long ago the frame was received;
+    it is read when the refund is final and kept for display only.
+
+    Raises
+    ------
+    UnknownTransactionError
+        If the station runs no such transaction.
+    UnverifiedReading
+        If the record does not prove what it says; the deposit stays where it is.
+    """
+    number = int(stop["transaction_id"])
+    for text in fiscal_records(service, station_id, stop, "transaction_data"):
+        with service.writing() as connection:
+            taken = take_slice(service, connection, station_id, number, text)
+        unwrap(taken)
+    with service.writing() as connection:
+        found = by_transaction(connection, station_id, number)
+        trace_id = found["session_id"] if found else ""
+        verdict = take(
+            connection,
+            service.book,
+            station_message("stop", station_id, str(number), canonical(stop), trace_id),
+            at_s=service.clock.now_s(),
+            judge=lambda: _plan_close(service, connection, station_id, found, stop),
+        )
+    outcome = unwrap(verdict)
+    advance(service)
+    if not outcome.replayed:
+        _keep_latency(service, trace_id, elapsed_ns())
+
+
+def _plan_close(
+    service: Service,
+    connection: Connection,
+    station_id: str,
+    found: RowMapping | None,
+    stop: Mapping[str, Any],
+) -> Outcome:
+    number = int(stop["transaction_id"])
+    if found is None or found["state"] not in {*_ENDABLE, "closed"}:
+        raise UnknownTransactionError(station_id, number)
+    text = next(iter(signed_of_kind(stop.get("transaction_data") or [], "T")), None)
+    if text is None:
+        raise NoSignedRecordError(number)
+    record = parse_record(text)
+    key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
+    verify_record(record, key)
+    energy = judge_record(
+        record, record_context(connection, found, key.rated_power_w, service.clock.now_s())
+    )
+    if found["state"] == "closed":
+        return _note_closed(connection, found, energy, text, stop)
+    money = bill(energy.energy_wh, service.rules.tariff, Micros(found["deposit_micros"]))
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == found["session_id"])
+        .values(
+            state="closing",
+            stopped_s=signed_values.instant_of(stop["timestamp"]),
+            energy_wh=energy.energy_wh,
+            charge_micros=money.charge_micros,
+            refund_micros=money.refund_micros,
+            overrun_micros=money.overrun_micros,
+            record=text,
+        )
+    )
+    transaction = _plan_record(service, connection, found, record, key)
+    emit(
+        connection,
+        "session_stopped",
+        trace_id=found["session_id"],
+        at_s=service.clock.now_s(),
+        energy_wh=energy.energy_wh,
+        page=energy.page,
+    )
+    return {"session_id": found["session_id"], "transaction": transaction}
+
+
+def _note_closed(
+    connection: Connection,
+    found: RowMapping,
+    energy: SessionEnergy,
+    text: str,
+    stop: Mapping[str, Any],
+) -> Outcome:
+    """Keep the record of a session that somebody else has closed with it already."""
+    if energy.energy_wh != found["energy_wh"]:
+        raise ClosedOtherwiseError(found["session_id"], found["energy_wh"], energy.energy_wh)
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == found["session_id"])
+        .values(stopped_s=signed_values.instant_of(stop["timestamp"]), record=text)
+    )
+    return {"session_id": found["session_id"], "transaction": None}
+
+
+def _plan_record(
+    service: Service,
+    connection: Connection,
+    found: RowMapping,
+    record: OcmfRecord,
+    key: MeterKey,
+) -> str:
+    vault = service.contracts.vault
+    data = vault.encode(
+        "closeWithOcmf",
+        contract_tuple(terms_of(found)),
+        record.payload,
+        signature_for_chain(record, key),
+    )
+    return service.outbox.plan(
+        connection,
+        business_key=f"close/{found['session_id']}",
+        trace_id=found["session_id"],
+        call=Call(vault.address, data, "ChargeVault.closeWithOcmf", _CLOSE_GAS),
+    )
+
+
+def expire_overdue(service: Service) -> int:
+    """Give back the deposits of sessions whose deadline has passed; return how many."""
+    now_s = service.clock.now_s()
+    vault = service.contracts.vault
+    with service.writing() as connection:
+        overdue = (
+            connection.execute(
+                select(session).where(session.c.state.in_(_ENDABLE), session.c.deadline_s < now_s)
+            )
+            .mappings()
+            .all()
+        )
+        for found in overdue:
+            service.outbox.plan(
+                connection,
+                business_key=f"expire/{found['session_id']}",
+                trace_id=found["session_id"],
+                call=Call(
+                    vault.address,
+                    vault.encode("expire", contract_tuple(terms_of(found))),
+                    "ChargeVault.expire",
+                    _EXPIRE_GAS,
+                ),
+            )
+    return len(overdue)
+
+
+def _keep_latency(service: Service, session_id: str, elapsed_ns: int) -> None:
+    with service.writing() as connection:
+        connection.execute(
+            upsert(latency)
+            .values(session_id=session_id, refund_us=elapsed_ns // 1_000)
+            .on_conflict_do_nothing()
+        )

@@ -1,0 +1,115 @@
+"""Take the signed fiscal records of running sessions: the energy of one interval each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ledger.errors import VoisinError, WrongState
+from settlement.charging.slices import slice_of
+from settlement.engine.charging import signed_values
+from settlement.engine.charging.running import (
+    by_transaction,
+    canonical,
+    keep_refused,
+    keep_slice,
+    station_message,
+    terms_of,
+)
+from settlement.engine.intake import Outcome, Verdict, emit, take
+from settlement.engine.roll import meter_key
+from settlement.engine.service import Service, unwrap
+from settlement.metering.ocmf import parse_record
+from settlement.metering.ocmf_signatures import verify_record
+from settlement.tables import run
+
+
+class UnknownTransactionError(WrongState):
+    """The station names a transaction that it never started, or that has ended."""
+
+    def __init__(self, station_id: str, transaction_id: int) -> None:
+        super().__init__(
+            "unknown_transaction", f"{station_id} has no running transaction {transaction_id}"
+        )
+
+
+def take_slices(service: Service, *, station_id: str, values: Mapping[str, Any]) -> None:
+    """
+    Take the signed fiscal records of a running session: the energy of one interval each.
+
+    Idempotent by station and page.
+
+    Raises
+    ------
+    UnknownTransactionError
+        If the station runs no such transaction.
+    UnverifiedReading
+        If a record does not prove what it says.
+    """
+    number = int(values.get("transaction_id") or 0)
+    for text in fiscal_records(service, station_id, values, "meter_value"):
+        with service.writing() as connection:
+            taken = take_slice(service, connection, station_id, number, text)
+        unwrap(taken)
+
+
+def take_slice(
+    service: Service, connection: Connection, station_id: str, number: int, text: str
+) -> Verdict | VoisinError:
+    """Judge one fiscal record and keep it, or keep it with the reason why not."""
+    found = by_transaction(connection, station_id, number)
+    trace_id = found["session_id"] if found else ""
+
+    def judge() -> Outcome:
+        if found is None:
+            raise UnknownTransactionError(station_id, number)
+        record = parse_record(text)
+        key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
+        verify_record(record, key)
+        part = slice_of(record, interval_s=service.rules.interval_s, id_tag=found["id_tag"])
+        interval = _open_interval(connection, part.interval)
+        keep_slice(connection, found["session_id"], replace(part, interval=interval), text)
+        emit(
+            connection,
+            "slice_accepted",
+            trace_id=found["session_id"],
+            at_s=service.clock.now_s(),
+            interval=interval,
+            energy_wh=part.energy_wh,
+        )
+        return {"interval": interval, "energy_wh": part.energy_wh}
+
+    message = station_message("slice", station_id, _page_of(text), text.encode(), trace_id)
+    return take(connection, service.book, message, at_s=service.clock.now_s(), judge=judge)
+
+
+def fiscal_records(
+    service: Service, station_id: str, message: Mapping[str, Any], field: str
+) -> tuple[str, ...]:
+    """Return the fiscal records in a message; one that cannot be read is refused whole."""
+    try:
+        return signed_of_kind(message.get(field) or [], "F")
+    except VoisinError as fault:
+        keep_refused(service, station_message(field, station_id, "", canonical(message), ""), fault)
+        raise
+
+
+def signed_of_kind(meter_values: Sequence[Mapping[str, Any]], kind: str) -> tuple[str, ...]:
+    """Return the signed records of the pagination ``kind``: ``T`` or ``F``."""
+    return tuple(
+        text
+        for text in signed_values.signed_records(meter_values)
+        if parse_record(text).pagination_kind == kind
+    )
+
+
+def _open_interval(connection: Connection, interval: int) -> int:
+    """Return the interval, or the first one not settled: late energy is traded late, not lost."""
+    newest = connection.execute(select(func.max(run.c.interval))).scalar()
+    return interval if newest is None else max(interval, newest + 1)
+
+
+def _page_of(text: str) -> str:
+    record = parse_record(text)
+    return f"{record.pagination_kind}{record.pagination_number}"
