@@ -17,6 +17,7 @@ from ledger.errors import VoisinError
 
 ROOT: Final = Path(__file__).parents[1]
 ERRORS_PAGE: Final = ROOT / "docs/reference/errors.md"
+_PACKAGES: Final = frozenset({"api", "devnet", "ledger", "settlement"})
 _CODE: Final = re.compile(r'super\(\).__init__\(\s*"([a-z0-9_]+)"')
 _HEAD: Final = """\
 # Errors
@@ -58,7 +59,8 @@ def _import_everything() -> None:
 
 def _subclasses(parent: type[VoisinError]) -> Iterator[type[VoisinError]]:
     for child in parent.__subclasses__():
-        yield child
+        if child.__module__.partition(".")[0] in _PACKAGES:
+            yield child
         yield from _subclasses(child)
 
 

@@ -1,0 +1,1 @@
+"""Measure the product beside a baseline of the same run: ``scripts/bench``."""
