@@ -17,6 +17,12 @@ from tests.integration.conftest import ROOT, Settled, demo, finish
 KILLED_AT = (60, 230, 400, 555)
 """Of 763 events; the run is killed as soon as it has played this many."""
 
+ROOTS = {
+    "ledger log": "1998 0xafe5f3b05b2d16c8f276c8107e16809a026ce0fd6a6058af568f78367aafc6a6",
+    "last run": "0xbe8c6a4135331f69a8767b039c571f7430ccbea3a54c3890a0f4b689667663ae",
+}
+"""What seed 1 comes to on any machine; a change of what is signed or logged changes them."""
+
 
 @pytest.fixture
 def connection(day):
@@ -47,6 +53,10 @@ def test_the_day_adds_up(day):
     assert found["charged_micros"] + found["refunded_micros"] == found["deposited_micros"]
     assert found["traded_home_to_home_wh"] <= found["traded_wh"]
     assert found["sun_to_cars_wh"] <= found["traded_wh"]
+
+
+def test_one_seed_gives_the_same_roots_on_any_machine(day):
+    assert {name: day.summary["roots"][name] for name in ROOTS} == ROOTS
 
 
 def test_a_second_run_changes_nothing(day):

@@ -1,0 +1,333 @@
+"""OCMF and JSON texts one at a time: each refusal by name, and the scan for the end of a string."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from contracts.typed_data import keccak
+from settlement.charging.terms import contract_tuple
+from tests.contracts.support import NOBODY, START_S, payload_of, sign_payload
+
+TAG = "TAG"
+PLAIN = payload_of(tag=TAG)
+LENGTHS = range(71)
+
+
+@dataclass(frozen=True, repr=False)
+class Scene:
+    world: object
+    terms: object
+    header: object
+
+    def close(self, payload: bytes):
+        """Try to close with ``payload``, signed by the meter."""
+        fork = self.world.fork(self.header.timestamp, base=self.header)
+        return fork.close(self.terms, payload, sign_payload(self.world.k1, payload))
+
+    def energy_wh(self, payload: bytes) -> int:
+        result = self.close(payload)
+        assert result.error is None, (result.error, result.arguments, payload)
+        return result.event("SessionClosed")["energyWh"]
+
+
+@pytest.fixture(scope="module")
+def scene(world):
+    """A session on the secp256k1 meter, opened half a day ago."""
+    terms = world.terms("texts", id_tag=TAG)
+    fork = world.fork(START_S)
+    assert fork.open(terms).error is None
+    fork.move_to(START_S + 43_200)
+    return Scene(world, terms, fork.header)
+
+
+def with_readings(*readings: str) -> bytes:
+    return f'{{"PG":"T1","ID":"{TAG}","RD":[{",".join(readings)}]}}'.encode()
+
+
+BEGIN = '{"TX":"B","RV":10.000,"RU":"kWh","ST":"G"}'
+END = '{"TX":"E","RV":15.500,"RU":"kWh","ST":"G"}'
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("readings", "energy_wh"),
+        [
+            ((BEGIN, END), 5_500),
+            ((BEGIN, '{"TX":"E","RV":15500,"RU":"Wh"}'), 5_500),
+            ((BEGIN, '{"TX":"L","RV":15.5}'), 5_500),
+            ((BEGIN, '{"TX":"R","RV":"  15.5  "}'), 5_500),
+            ((BEGIN, '{"TX":"A","RV":"0015.500000000000"}'), 5_500),
+            ((BEGIN, '{"TX":"E","RV":15.000999999999}'), 5_000),
+            ((BEGIN, '{"TX":"C","RV":11}', '{"TX":"E","RV":12}'), 2_000),
+            ((BEGIN, '{"TX":"E","RV":11}', '{"RV":12}'), 2_000),
+            ((BEGIN, '{"TX":"E","RV":13}', '{"RV":12}'), 2_000),
+            ((BEGIN, '{"TX":"B","RV":12}', '{"TX":"E","RV":13}'), 3_000),
+            ((BEGIN, '{"TX":"EX","RV":99}', '{"TX":"E","RV":12}'), 2_000),
+            ((BEGIN, '{"TX":"","RV":99}', '{"TX":"E","RV":12}'), 2_000),
+            ((BEGIN, '{"TX":"C","RV":9,"ST":"X"}', '{"TX":"E","RV":12,"ST":"G"}'), 2_000),
+            ((BEGIN, '{"TX":"E","RV":12,"EF":"t"}'), 2_000),
+            (('{"TX":"B","RV":0,"RU":"Wh","ST":"G"}', '{"TX":"E","RV":0}'), 0),
+        ],
+    )
+    def test_in_this_shape_gives_these_watt_hours(self, scene, readings, energy_wh):
+        assert scene.energy_wh(with_readings(*readings)) == energy_wh
+
+    @pytest.mark.parametrize(
+        ("readings", "error"),
+        [
+            (("",), "Json_Malformed"),
+            (("{}",), "Json_Malformed"),
+            (("7",), "Json_Malformed"),
+            ((END,), "Ocmf_NoBegin"),
+            ((BEGIN,), "Ocmf_NoEnd"),
+            ((BEGIN, '{"TX":"X","RV":15}'), "Ocmf_NoEnd"),
+            ((BEGIN, '{"TX":"e","RV":15}'), "Ocmf_NoEnd"),
+            ((BEGIN, '{"TX":"E"}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":""}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":"."}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":.5}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":15.}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":-15}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":+15}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":null}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":[15]}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":1234567890123456789}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":15.0000000000000}'), "Ocmf_BadValue"),
+            ((BEGIN, '{"TX":"E","RV":15e1}'), "Json_Malformed"),
+            ((BEGIN, '{"TX":"E","RV":15.5.5}'), "Json_Malformed"),
+            ((BEGIN, '{"TX":"E","RV":15 5}'), "Json_Malformed"),
+            ((BEGIN, '{"TX":"E","RV":"15,5"}'), "Json_Malformed"),
+            ((BEGIN, '{"TX":"E","RV":"15.5}'), "Json_Malformed"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":"mWh"}'), "Ocmf_BadUnit"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":"KWH"}'), "Ocmf_BadUnit"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":""}'), "Ocmf_BadUnit"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":"kWh "}'), "Ocmf_BadUnit"),
+            (('{"TX":"B","RV":1,"ST":"G"}', END), "Ocmf_BadUnit"),
+            ((BEGIN, '{"TX":"E","RV":15,"ST":"X"}'), "Ocmf_EnergyUnusable"),
+            ((BEGIN, '{"TX":"E","RV":15,"ST":"GG"}'), "Ocmf_EnergyUnusable"),
+            ((BEGIN, '{"TX":"E","RV":15,"EF":"E"}'), "Ocmf_EnergyUnusable"),
+            ((BEGIN, '{"TX":"E","RV":15,"EF":"tE"}'), "Ocmf_EnergyUnusable"),
+            (('{"TX":"B","RV":1,"RU":"kWh"}', '{"TX":"E","RV":2}'), "Ocmf_EnergyUnusable"),
+            (
+                ('{"TX":"B","RV":1,"RU":"kWh","ST":"G","EF":"E"}', '{"TX":"E","RV":2,"EF":""}'),
+                "Ocmf_EnergyUnusable",
+            ),
+            ((BEGIN, '{"TX":"E","RV":9.999999999999}'), "Ocmf_Backwards"),
+            ((BEGIN, '{"TX":"E","RV":15,"RV":16}'), "Ocmf_DuplicateKey"),
+            ((BEGIN, '{"TX":"E","RV":15,"TX":"E"}'), "Ocmf_DuplicateKey"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":"kWh","RU":"Wh"}'), "Ocmf_DuplicateKey"),
+            ((BEGIN, '{"TX":"E","RV":15,"ST":"G","ST":"G"}'), "Ocmf_DuplicateKey"),
+            ((BEGIN, '{"TX":"E","RV":15,"EF":"","EF":""}'), "Ocmf_DuplicateKey"),
+            ((BEGIN, '{"TX":"\\u0045","RV":15}'), "Ocmf_Escaped"),
+            ((BEGIN, '{"TX":"E","RV":15,"RU":"k\\u0057h"}'), "Ocmf_Escaped"),
+            ((BEGIN, '{"TX":"E","RV":15,"ST":"\\u0047"}'), "Ocmf_Escaped"),
+            ((BEGIN, '{"TX":"E","RV":15,"EF":"\\u0045"}'), "Ocmf_Escaped"),
+        ],
+    )
+    def test_in_this_shape_is_refused_by_name(self, scene, readings, error):
+        assert scene.close(with_readings(*readings)).error == error
+
+    def test_of_every_decimal_is_subtracted_before_it_is_rounded(self, scene):
+        first = '{"TX":"B","RV":0.0009,"RU":"kWh","ST":"G"}'
+        assert scene.energy_wh(with_readings(first, '{"TX":"E","RV":0.0010}')) == 0
+        assert scene.energy_wh(with_readings(first, '{"TX":"E","RV":0.0019}')) == 1
+        assert scene.energy_wh(with_readings(first, '{"TX":"E","RV":1.9,"RU":"Wh"}')) == 1
+
+    def test_of_the_largest_numbers_does_not_overflow(self, scene):
+        largest = "999999999999999999.999999999999"
+        first = f'{{"TX":"B","RV":{largest},"RU":"kWh","ST":"G"}}'
+        assert scene.energy_wh(with_readings(first, f'{{"TX":"E","RV":{largest}}}')) == 0
+
+
+def body(**members: str) -> bytes:
+    """Return a payload of ``members``; a second PG or ID goes by a name of small letters."""
+    return ("{" + ",".join(f'"{k.upper()}":{v}' for k, v in members.items()) + "}").encode()
+
+
+class TestPayload:
+    READINGS = f"[{BEGIN},{END}]"
+
+    @pytest.mark.parametrize(
+        ("members", "error"),
+        [
+            ({"PG": '"T1"', "ID": '"TAG"'}, "Ocmf_Incomplete"),
+            ({"ID": '"TAG"', "RD": READINGS}, "Ocmf_Incomplete"),
+            ({"PG": '"F1"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"T"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '""', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"1"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"t1"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"T1 "', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"T-1"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_NotATransaction"),
+            ({"PG": '"T1234567890123456789"', "ID": '"TAG"'}, "Ocmf_NotATransaction"),
+            ({"PG": "1", "ID": '"TAG"', "RD": READINGS}, "Json_Malformed"),
+            ({"PG": '"T1"', "ID": "7", "RD": READINGS}, "Json_Malformed"),
+            ({"PG": '"T1"', "ID": "null", "RD": READINGS}, "Json_Malformed"),
+            ({"PG": '"T1"', "ID": '"TAG"', "RD": "[]"}, "Json_Malformed"),
+            ({"PG": '"T1"', "ID": '"TAG"', "RD": "{}"}, "Json_Malformed"),
+            ({"PG": '"T1"', "ID": '"TAG"', "RD": READINGS, "pg": '"T2"'}, "Ocmf_DuplicateKey"),
+            ({"PG": '"T1"', "ID": '"TAG"', "RD": READINGS, "id": '"X"'}, "Ocmf_DuplicateKey"),
+            ({"PG": '"T1"', "RD": READINGS, "rd": READINGS}, "Ocmf_DuplicateKey"),
+            ({"PG": '"T\\u0031"', "ID": '"TAG"', "RD": READINGS}, "Ocmf_Escaped"),
+            ({"PG": '"T1"', "ID": '"\\u0054AG"', "RD": READINGS}, "Ocmf_Escaped"),
+            ({"PG": '"T1"', "ID": '"tag"', "RD": READINGS}, "ChargeVault_ForeignRecord"),
+            ({"PG": '"T1"', "ID": '"TAG "', "RD": READINGS}, "ChargeVault_ForeignRecord"),
+        ],
+    )
+    def test_in_this_shape_is_refused_by_name(self, scene, members, error):
+        assert scene.close(body(**members)).error == error
+
+    def test_hides_no_second_page_behind_an_escaped_key(self, scene):
+        members = PLAIN[:-1]
+        assert scene.energy_wh(members + b',"\\u0050G":"T9","\\u0049D":"X"}') == 5_500
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"",
+            b" ",
+            b"null",
+            b"[]",
+            b"{}",
+            b'"',
+            b"{",
+            b'{"',
+            b'{"PG',
+            b'{"PG"',
+            b'{"PG":',
+            b'{"PG":"T1",}',
+            b'{PG:"T1"}',
+            b"{'PG':'T1'}",
+            PLAIN + b"x",
+            PLAIN + b"{}",
+            PLAIN + b"\x00",
+            b"\xef\xbb\xbf" + PLAIN,
+            b"x" + PLAIN,
+            PLAIN.replace(b",", b";"),
+            PLAIN.replace(b"[", b"("),
+        ],
+    )
+    def test_that_is_no_json_is_malformed_by_name(self, scene, text):
+        assert scene.close(text).error == "Json_Malformed"
+
+    def test_cut_anywhere_is_refused_by_name(self, scene):
+        for length in range(len(PLAIN)):
+            result = scene.close(PLAIN[:length])
+            assert result.error in {"Json_Malformed", "Ocmf_BadValue", "Ocmf_BadUnit"}, length
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "0",
+            "-1.5E+3",
+            "true",
+            "null",
+            "[]",
+            "{}",
+            "[ ]",
+            "{ }",
+            "[1,[2],{}]",
+            '{"RD":[{"RV":1}]}',
+        ],
+    )
+    def test_skips_what_it_does_not_know(self, scene, value):
+        known = f',"XX":{value},"PGX":{value},"P":{value},"":{value}}}'.encode()
+        assert scene.energy_wh(PLAIN[:-1] + known) == 5_500
+        inner = END[:-1] + f',"XV":{value}}}'
+        assert scene.energy_wh(with_readings(BEGIN, inner)) == 5_500
+
+    def test_is_nested_as_deep_as_sixteen_and_no_deeper(self, scene):
+        for opening, closing in (("[", "]"), ('{"a":', "}")):
+            for depth, fits in ((15, True), (16, False)):
+                value = opening * depth + "0" + closing * depth
+                text = PLAIN[:-1] + f',"XX":{value}}}'.encode()
+                error = scene.close(text).error
+                assert error == (None if fits else "Json_Malformed"), depth
+
+
+class TestString:
+    """The scan looks at 32 bytes at once; every length and every place in a word must come out."""
+
+    @pytest.mark.parametrize("fill", [b"a", b"\x80", b"\xff", b"\x7f", b"\x20", b"!", b"#", b"]"])
+    def test_of_every_length_ends_at_its_own_quote(self, scene, fill):
+        for length in LENGTHS[1:]:
+            found = scene.close(PLAIN.replace(b'"TAG"', b'"' + fill * length + b'"'))
+            assert found.error == "ChargeVault_ForeignRecord", length
+            assert found.arguments["found"] == "0x" + keccak(fill * length).hex(), length
+
+    def test_of_every_length_is_skipped_whole_when_its_key_is_unknown(self, scene):
+        for fill in ("a", "é", "\\\\", '\\"', "\\u0022", ",", "}", "]", ":"):
+            strings = ",".join(f'"X{n}":"{fill * n}"' for n in LENGTHS)
+            assert scene.energy_wh(PLAIN[:-1] + b"," + strings.encode() + b"}") == 5_500
+
+    def test_of_every_length_is_read_over_as_a_key(self, scene):
+        for fill in (b"k", b"\xc3\xa9", b"\\\\", b'\\"'):
+            members = b"".join(b',"' + fill * n + b'_":' + b"%d" % n for n in LENGTHS)
+            assert scene.energy_wh(PLAIN[:-1] + members + b"}") == 5_500
+
+    @pytest.mark.parametrize("control", [0x00, 0x01, 0x09, 0x0A, 0x0D, 0x1F])
+    def test_with_a_control_character_anywhere_is_malformed_there(self, scene, control):
+        start = PLAIN.index(b"TAG")
+        for place in LENGTHS:
+            tag = b"a" * place + bytes([control]) + b"a" * (70 - place)
+            result = scene.close(PLAIN.replace(b"TAG", tag))
+            assert result.error == "Json_Malformed", place
+            assert result.arguments == {"pos": start + place}
+
+    @pytest.mark.parametrize("plain", [0x20, 0x21, 0x23, 0x5B, 0x5D, 0x7F, 0x80, 0xA2, 0xDC, 0xFF])
+    def test_with_a_byte_beside_a_mark_anywhere_is_whole(self, scene, plain):
+        for place in range(0, 71, 5):
+            tag = b"\xa2" * place + bytes([plain]) + b"\x20" * (70 - place)
+            found = scene.close(PLAIN.replace(b"TAG", tag))
+            assert found.arguments["found"] == "0x" + keccak(tag).hex(), place
+
+    def test_with_a_backslash_anywhere_is_escaped(self, scene):
+        for place in LENGTHS:
+            for after in (b"a", b'"', b"\\"):
+                tag = b"a" * place + b"\\" + after + b"b" * (69 - place)
+                result = scene.close(PLAIN.replace(b"TAG", tag))
+                assert result.error == "Ocmf_Escaped", (place, after)
+
+    @pytest.mark.parametrize("end", [b"", b"\\", b'\\"', b"\\\\", b"\x80"])
+    def test_that_does_not_end_is_malformed_wherever_the_text_stops(self, scene, end):
+        for length in LENGTHS:
+            result = scene.close(b'{"XX":"' + b"a" * length + end)
+            assert result.error == "Json_Malformed", length
+
+    def test_that_does_not_end_is_malformed_at_every_place_in_a_word_of_calldata(self, scene):
+        for length in range(40):
+            text = PLAIN[:-1] + b" " * length + b',"XX":"a'
+            assert scene.close(text).error == "Json_Malformed", length
+
+
+class TestBytesBehindThePayload:
+    """What the sender of the transaction puts behind the signed bytes is never read."""
+
+    def close(self, scene, payload: bytes, behind: bytes):
+        """Close with ``behind`` directly after the payload's last byte in calldata."""
+        world = scene.world
+        signature = sign_payload(world.k1, payload)
+        arguments = (contract_tuple(scene.terms), payload + behind, signature)
+        data = bytearray(world.vault.encode("closeWithOcmf", *arguments))
+        place = 4 + int.from_bytes(data[36:68])
+        assert int.from_bytes(data[place : place + 32]) == len(payload) + len(behind)
+        data[place : place + 32] = len(payload).to_bytes(32)
+        fork = world.fork(scene.header.timestamp, base=scene.header)
+        return fork.send_raw(NOBODY, world.vault, bytes(data))
+
+    def test_closes_with_a_whole_payload_whatever_follows(self, scene):
+        for behind in (b"", b'"', b',"PG":"T9"}', b"\\" * 40, b"}" * 33):
+            result = self.close(scene, PLAIN, behind)
+            assert result.event("SessionClosed")["energyWh"] == 5_500
+
+    def test_never_completes_a_payload_that_stops_short(self, scene):
+        for length in range(len(PLAIN)):
+            result = self.close(scene, PLAIN[:length], PLAIN[length:])
+            assert result.error in {"Json_Malformed", "Ocmf_BadValue", "Ocmf_BadUnit"}, length
+
+    def test_never_lengthens_a_number_or_a_string(self, scene):
+        for length in range(40):
+            text = PLAIN[:-1] + b',"XX":"' + b"a" * length
+            assert self.close(scene, text, b'"}').error == "Json_Malformed", length
+            escaped = text + b"\\"
+            assert self.close(scene, escaped, b'""}').error == "Json_Malformed", length

@@ -1,0 +1,193 @@
+"""Lines say who owes whom; they sum to zero and each kind has its payee and its rail."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from settlement.trading.book import Fees
+from settlement.trading.lines import (
+    Institutions,
+    Kind,
+    Line,
+    Rail,
+    Trade,
+    community_lines,
+    deltas,
+    pair,
+    residual_lines,
+)
+
+INSTITUTIONS = Institutions("grid", "state", "supplier")
+FEES = Fees(toll=30_000, levy=5_000, vat_bp=2_000)
+
+sides = st.lists(st.integers(1, 5_000), min_size=1, max_size=6)
+
+
+def named(side, energies):
+    return tuple((f"{side}{n}", energy) for n, energy in enumerate(energies))
+
+
+def balanced(sold, bought):
+    """Cut both sides to the same total."""
+    volume = min(sum(sold), sum(bought))
+    cut = []
+    for side in (sold, bought):
+        left, kept = volume, []
+        for energy in side:
+            kept.append(min(energy, left))
+            left -= kept[-1]
+        cut.append([energy for energy in kept if energy])
+    return named("s", cut[0]), named("b", cut[1])
+
+
+markets = st.builds(balanced, sides, sides)
+prices = st.integers(-500_000, 500_000)
+fees_of = st.builds(Fees, st.integers(0, 100_000), st.integers(0, 50_000), st.integers(0, 10_000))
+
+
+class TestPair:
+    @given(markets)
+    @settings(deadline=None)
+    def test_gives_everybody_exactly_their_energy(self, market):
+        sold, bought = market
+        trades = pair(sold, bought)
+        for member, energy in sold:
+            assert sum(t.energy_wh for t in trades if t.seller == member) == energy
+        for member, energy in bought:
+            assert sum(t.energy_wh for t in trades if t.buyer == member) == energy
+
+    @given(markets)
+    @settings(deadline=None)
+    def test_never_pairs_two_members_twice_or_for_nothing(self, market):
+        sold, bought = market
+        trades = pair(sold, bought)
+        assert len(trades) < len(sold) + len(bought)
+        assert len({(t.seller, t.buyer) for t in trades}) == len(trades)
+        assert all(t.energy_wh > 0 for t in trades)
+
+    def test_goes_through_both_sides_in_order(self):
+        assert pair([("a", 3), ("b", 4)], [("x", 5), ("y", 2)]) == (
+            Trade("a", "x", 3),
+            Trade("b", "x", 2),
+            Trade("b", "y", 2),
+        )
+
+    def test_of_nothing_is_nothing(self):
+        assert pair([], []) == ()
+
+
+class TestCommunityLines:
+    def test_of_one_trade_are_energy_toll_levy_and_vat(self):
+        assert community_lines([Trade("s", "b", 2_500)], 100_000, FEES, INSTITUTIONS) == (
+            Line("b", "s", Kind.ENERGY, Rail.CHAIN, 2_500, 100_000, 250_000),
+            Line("b", "grid", Kind.TOLL, Rail.CHAIN, 2_500, 30_000, 75_000),
+            Line("b", "state", Kind.LEVY, Rail.CHAIN, 2_500, 5_000, 12_500),
+            Line("b", "state", Kind.VAT, Rail.CHAIN, 2_500, 0, 67_500),
+        )
+
+    @given(markets, prices, fees_of)
+    @settings(max_examples=200, deadline=None)
+    def test_round_once_for_each_pair_and_once_for_each_buyer(self, market, price, fees):
+        trades = pair(*market)
+        lines = community_lines(trades, price, fees, INSTITUTIONS)
+        energy = [one for one in lines if one.kind is Kind.ENERGY]
+        assert [one.amount_micros for one in energy] == [
+            one.energy_wh * abs(price) // 1_000 for one in trades
+        ]
+        for buyer, wh in market[1]:
+            owed = {one.kind: one.amount_micros for one in lines if one.payer == buyer}
+            toll, levy = wh * fees.toll // 1_000, wh * fees.levy // 1_000
+            signed = 1 if price >= 0 else -1
+            cost = sum(
+                signed * (t.energy_wh * abs(price) // 1_000) for t in trades if t.buyer == buyer
+            )
+            vat = max(0, cost + toll + levy) * fees.vat_bp // 10_000
+            found = [owed.get(kind, 0) for kind in (Kind.TOLL, Kind.LEVY, Kind.VAT)]
+            assert found == [toll, levy, vat]
+
+    @given(markets, prices, fees_of)
+    @settings(max_examples=200, deadline=None)
+    def test_sum_to_zero_on_the_chain_rail(self, market, price, fees):
+        lines = community_lines(pair(*market), price, fees, INSTITUTIONS)
+        moved = deltas(lines)
+        assert sum(amount for _, amount in moved) == 0
+        assert {one.rail for one in lines} == {Rail.CHAIN}
+        assert all(one.amount_micros >= 0 for one in lines)
+
+    @given(markets, prices, fees_of)
+    @settings(max_examples=100, deadline=None)
+    def test_pay_every_kind_to_its_payee(self, market, price, fees):
+        payees = {Kind.TOLL: "grid", Kind.LEVY: "state", Kind.VAT: "state"}
+        for one in community_lines(pair(*market), price, fees, INSTITUTIONS):
+            if one.kind is Kind.ENERGY:
+                assert one.payer[0] + one.payee[0] == ("bs" if price >= 0 else "sb") or (
+                    one.amount_micros == 0
+                )
+            else:
+                assert (one.payer[0], one.payee) == ("b", payees[one.kind])
+                assert one.amount_micros > 0
+
+    def test_at_a_negative_price_the_seller_pays_and_the_magnitude_is_floored(self):
+        lines = community_lines([Trade("s", "b", 3)], -1_500, Fees(0, 0, 2_000), INSTITUTIONS)
+        assert lines == (Line("s", "b", Kind.ENERGY, Rail.CHAIN, 3, -1_500, 4),)
+
+    def test_no_vat_is_owed_on_less_than_nothing(self):
+        lines = community_lines([Trade("s", "b", 1_000)], -40_000, FEES, INSTITUTIONS)
+        assert [one.kind for one in lines] == [Kind.ENERGY, Kind.TOLL, Kind.LEVY]
+
+    def test_without_fees_there_are_no_lines_of_them(self):
+        lines = community_lines([Trade("s", "b", 1_000)], 1, Fees(0, 0, 0), INSTITUTIONS)
+        assert [one.kind for one in lines] == [Kind.ENERGY]
+
+
+class TestResidualLines:
+    def test_are_the_suppliers_and_on_the_invoice_rail(self):
+        assert residual_lines({"s": 1_500}, {"b": 500}, (60_000, 300_000), "supplier") == (
+            Line("supplier", "s", Kind.RESIDUAL, Rail.INVOICE, 1_500, 60_000, 90_000),
+            Line("b", "supplier", Kind.RESIDUAL, Rail.INVOICE, 500, 300_000, 150_000),
+        )
+
+    def test_change_ends_at_a_negative_price(self):
+        assert residual_lines({"s": 1_500}, {"b": 500}, (-60_001, -1), "supplier") == (
+            Line("s", "supplier", Kind.RESIDUAL, Rail.INVOICE, 1_500, -60_001, 90_001),
+            Line("b", "supplier", Kind.RESIDUAL, Rail.INVOICE, 500, -1, 0),
+        )
+
+    def test_do_not_depend_on_the_order_of_members(self):
+        one = residual_lines({"a": 1, "b": 2}, {"c": 3, "d": 4}, (1, 2), "supplier")
+        assert one == residual_lines({"b": 2, "a": 1}, {"d": 4, "c": 3}, (1, 2), "supplier")
+
+
+class TestDeltas:
+    @given(
+        st.lists(
+            st.builds(
+                Line,
+                st.sampled_from("abc"),
+                st.sampled_from("xyz"),
+                st.sampled_from(Kind),
+                st.sampled_from(Rail),
+                st.just(1),
+                st.just(1),
+                st.integers(0, 100),
+            )
+        )
+    )
+    @settings(deadline=None)
+    def test_are_what_the_chain_lines_come_to(self, lines):
+        moved = dict(deltas(lines))
+        chain = [one for one in lines if one.rail is Rail.CHAIN]
+        for account in "abcxyz":
+            came = sum(one.amount_micros for one in chain if one.payee == account)
+            went = sum(one.amount_micros for one in chain if one.payer == account)
+            assert moved.get(account, 0) == came - went
+        assert sum(moved.values()) == 0
+
+    @pytest.mark.parametrize("amount", [0, 5])
+    def test_name_no_account_that_comes_out_even_and_are_in_order(self, amount):
+        lines = [
+            Line("b", "a", Kind.ENERGY, Rail.CHAIN, 1, 1, amount),
+            Line("a", "b", Kind.ENERGY, Rail.CHAIN, 1, 1, amount),
+            Line("d", "c", Kind.ENERGY, Rail.CHAIN, 1, 1, 3),
+        ]
+        assert deltas(lines) == (("c", 3), ("d", -3))
