@@ -228,4 +228,4 @@ def test_opening_says_who_checks_signatures(
 ) -> None:
     with caplog.at_level(logging.INFO):
         Devnet.open(tmp_path / "said", GENESIS, clock).close()
-    assert "signatures by CoinCurveECCBackend" in caplog.text
+    assert "signatures by coincurve" in caplog.text
