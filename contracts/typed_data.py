@@ -184,17 +184,20 @@ def _encode(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401 - check
     if kind == "string":
         if not isinstance(value, str):
             raise TypedDataError(f"{where} is no string")
-        return keccak(value.encode())
+        try:
+            return keccak(value.encode())
+        except UnicodeEncodeError as fault:
+            raise TypedDataError(f"{where} is no Unicode text") from fault
     return _structs(kind, value, where)
 
 
 def _structs(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
     base = kind.removesuffix("[]")
-    if kind == base:
-        return hash_struct(base, value)
-    if not isinstance(value, Sequence):
-        raise TypedDataError(f"{where} is no list")
-    return keccak(b"".join(hash_struct(base, one) for one in value))
+    structs = [value] if kind == base else value
+    if not isinstance(structs, Sequence) or not all(isinstance(one, Mapping) for one in structs):
+        raise TypedDataError(f"{where} is no {kind}")
+    hashes = [hash_struct(base, one) for one in structs]
+    return hashes[0] if kind == base else keccak(b"".join(hashes))
 
 
 def _integer(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
@@ -208,9 +211,11 @@ def _integer(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
 
 def _bytes(value: Any, length: int, where: str) -> bytes:  # noqa: ANN401
     try:
-        raw = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
-    except (TypeError, ValueError) as fault:
+        raw = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
+    except ValueError as fault:
         raise TypedDataError(f"{where} is not {length} bytes") from fault
+    if not isinstance(raw, bytes) or (isinstance(value, str) and any(map(str.isspace, value))):
+        raise TypedDataError(f"{where} is not {length} bytes")
     if len(raw) != length:
         raise TypedDataError(f"{where} is {len(raw)} bytes, not {length}")
     return raw

@@ -68,8 +68,14 @@ def kind_of(account: AccountId) -> AccountKind:
     """
     parts = account.split("/", _PARTS - 1)
     kind = KINDS.get("/".join(parts[:2]))
-    owned = len(parts) == _PARTS and parts[-1] != ""
-    if kind is None or kind.owned != owned or len(account) > _LENGTH_MAX or not account.isascii():
+    owned = len(parts) == _PARTS
+    if (
+        kind is None
+        or kind.owned != owned
+        or not parts[-1]
+        or len(account) > _LENGTH_MAX
+        or not account.isascii()
+    ):
         raise UnknownAccountError(account)
     return kind
 

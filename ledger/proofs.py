@@ -151,7 +151,8 @@ def check_consistency(
 
 def _check_trivial(old: tuple[int, bytes], new: tuple[int, bytes], proof: Sequence[bytes]) -> None:
     """Check a pair of which the older is empty or of the same size: nothing is to be proven."""
-    if proof or (old[0] == new[0] and old[1] != new[1]):
+    forged = old[0] == 0 and old[1] != EMPTY_ROOT
+    if proof or forged or (old[0] == new[0] and old[1] != new[1]):
         raise BadLogProofError("equal sizes with different roots, or a proof of nothing")
 
 
@@ -200,12 +201,23 @@ def open_checkpoint(note: str, name: str, key: Ed25519PublicKey) -> Checkpoint:
         key.verify(signed[_KEY_ID:], f"{text}\n".encode())
     except (ValueError, InvalidSignature) as fault:
         raise BadLogProofError(f"the note is not signed by {name}") from fault
-    lines = text.split("\n")
-    if len(lines) != _CHECKPOINT_LINES or signed[:_KEY_ID] != _key_id(name, key):
+    if signed[:_KEY_ID] != _key_id(name, key):
         raise BadLogProofError("the note is no checkpoint of this key")
-    return Checkpoint(
-        lines[0], int(lines[1]), base64.b64decode(lines[2]), UnixSeconds(int(lines[3]))
-    )
+    return _read_checkpoint(text)
+
+
+def _read_checkpoint(text: str) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) != _CHECKPOINT_LINES:
+        raise BadLogProofError("the note is no checkpoint")
+    try:
+        size, at_s = int(lines[1]), UnixSeconds(int(lines[3]))
+        root = base64.b64decode(lines[2], validate=True)
+    except ValueError as fault:
+        raise BadLogProofError("the note is no checkpoint") from fault
+    if size < 0 or len(root) != len(EMPTY_ROOT):
+        raise BadLogProofError("the note is no checkpoint")
+    return Checkpoint(lines[0], size, root, at_s)
 
 
 def _key_id(name: str, key: Ed25519PublicKey) -> bytes:

@@ -13,6 +13,8 @@ from ledger.units import (
 from settlement.trading.clearing import Order
 
 _WH_PER_KWH: Final = 1_000
+NOTHING: Final = Micros(0)
+"""No money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,21 @@ def offer_of(position: Position) -> Order | None:
     return Order(position.member, energy, position.sell_not_below) if energy else None
 
 
-def bid_of(position: Position, fees: Fees) -> Order | None:
+def bid_of(position: Position, fees: Fees, reserve_micros: Micros = NOTHING) -> Order | None:
     """
     Return what the member bids for, or None; no more than it can pay for at its own limit.
+
+    ``reserve_micros`` bounds what roundings may cost beyond that: where the energy's price is below
+    zero, each seller's payment is rounded down on its own.
 
     What is beyond its funds is left to the residual supplier, so that one poor member never stops
     a batch.
     """
-    energy = affordable(
-        position.deficit_wh, position.buy_not_above, fees.vat_bp, position.spendable_micros
-    )
+    covered = position.buy_not_above >= fees.toll + fees.levy
+    spendable = Micros(position.spendable_micros - (0 if covered else reserve_micros))
+    if spendable < 0:
+        return None
+    energy = affordable(position.deficit_wh, position.buy_not_above, fees.vat_bp, spendable)
     limit = MicrosPerKilowattHour(position.buy_not_above - fees.toll - fees.levy)
     return Order(position.member, energy, limit) if energy else None
 

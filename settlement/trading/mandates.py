@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.typed_data import BadSignatureError, Domain, digest, hash_struct, signer_of
+from contracts.typed_data import (
+    BadSignatureError,
+    Domain,
+    TypedDataError,
+    digest,
+    hash_struct,
+    signer_of,
+)
 from ledger.errors import InvalidRequest, NotAuthenticated
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
 
@@ -75,7 +82,11 @@ def verify_mandate(domain: Domain, mandate: Mandate, signature: bytes) -> None:
     """
     _check(mandate)
     try:
-        signer = signer_of(digest(domain, "Mandate", _values(mandate)), signature)
+        signed = digest(domain, "Mandate", _values(mandate))
+    except TypedDataError as fault:
+        raise BadMandateError(str(fault)) from fault
+    try:
+        signer = signer_of(signed, signature)
     except BadSignatureError as fault:
         raise MandateNotSignedError(mandate.member) from fault
     if "0x" + signer.hex() != mandate.member:

@@ -6,6 +6,7 @@ Same input, same output, in any order, on every machine.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.units import Micros, MicrosPerKilowattHour, WattHours, cost_floor
 from settlement.trading.book import Fees, Position, bid_of, offer_of
@@ -20,6 +21,8 @@ from settlement.trading.lines import (
     residual_lines,
 )
 from settlement.trading.tree import EMPTY, Leaf, merkle_root, readings_hash, salt_of, trade_leaf
+
+_FEE_ROUNDINGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,11 @@ def settle(inputs: IntervalInputs) -> Settlement:
     """Return lines, deltas and root; a member's own export covers its import first."""
     members = sorted(inputs.members, key=lambda member: member.account)
     positions = [_position(member) for member in members]
+    offers = [order for one in positions if (order := offer_of(one))]
+    # Each seller's payment may round by a micro, VAT goes with it, toll and levy round once.
+    reserve = Micros(2 * len(offers) + _FEE_ROUNDINGS)
     outcome = clear(
-        [order for one in positions if (order := offer_of(one))],
-        [order for one in positions if (order := bid_of(one, inputs.fees))],
+        offers, [order for one in positions if (order := bid_of(one, inputs.fees, reserve))]
     )
     trades = pair(outcome.sold, outcome.bought)
     lines = _lines(inputs, positions, outcome, trades)

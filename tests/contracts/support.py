@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from devnet.execution import Call, attempt
 from devnet.field.keys import Curve, MeterKey, Role, Wallet, meter_key, wallet_of
 from devnet.field.service import Authorization, Places, authorize
 from devnet.genesis import Genesis
-from devnet.history import LogEntry, Mined
+from devnet.history import Mined
 from ledger.clock import ReplayClock
 from ledger.errors import UnverifiedReading
 from ledger.units import Micros, UnixSeconds, WattHours, Watts
@@ -332,14 +331,12 @@ class World:
         if speaker is None:
             return None
         words = tuple(t if isinstance(t, bytes) else t.to_bytes(32) for t in topics)
-        return speaker.decode_event(log_of(address, words, data))
-
-    @cached_property
-    def _meters(self) -> dict[str, MeterKey]:
-        return {one.meter_id_hex: one for one in (self.k1, self.r1, self.wide, self.gateway)}
+        where = {"block_number": 0, "block_hash": "", "transaction_hash": "", "log_index": 0}
+        return speaker.decode_event(Log(**where, address="", topics=words, data=bytes(data)))
 
     def meter_of(self, terms: SessionTerms) -> MeterKey:
-        return self._meters[terms.meter_id]
+        meters = (self.k1, self.r1, self.wide, self.gateway)
+        return next(one for one in meters if one.meter_id_hex == terms.meter_id)
 
     def terms(self, salt: str, **changes: object) -> SessionTerms:
         """Return terms of the first driver on the secp256k1 meter, changed by ``changes``."""
@@ -401,8 +398,3 @@ def enrol_arguments(
     kind = int(meter.kind) if kind is None else kind
     curve, power = int(meter.curve), meter.rated_power_w
     return (meter.meter_id, kind, curve, x, y, power, valid_from, valid_until)
-
-
-def log_of(address: bytes, topics: tuple[bytes, ...], data: bytes) -> LogEntry | Log:
-    """Return a log as the ABI decoder takes it."""
-    return LogEntry(bytes(address), topics, bytes(data), 0, ZERO, 0, ZERO, 0, 0)

@@ -151,7 +151,7 @@ def shapes(draw):
 
 
 class TestLegalShape:
-    @law(250)
+    @law(100)
     @given(shape=shapes())
     def test_gives_the_same_energy_to_the_service_and_to_the_vault(self, scene, shape):
         found = scene.judge(shape.payload)
@@ -232,12 +232,12 @@ class TestBrokenText:
         }
         assert facts == {name: in_python[name] for name in facts}
 
-    @law(300)
+    @law(200)
     @given(payload=mutants())
     def test_is_never_read_as_one_thing_here_and_another_there(self, scene, payload):
         self.check(scene, payload)
 
-    @law(200)
+    @law(100)
     @given(payload=twisted())
     def test_with_words_doubled_or_hidden_is_never_read_in_two_ways(self, scene, payload):
         self.check(scene, payload)

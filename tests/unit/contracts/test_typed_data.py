@@ -328,3 +328,16 @@ class TestAddress:
         assert keccak(b"").hex() == (
             "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
         )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"member": 20, "capMicros": 1, "amountMicros": 1, "salt": bytes(32)},
+        {"member": "0x" + "11" * 20, "capMicros": 1, "amountMicros": 1, "salt": [0] * 32},
+        {"member": "0x" + "11" * 20, "capMicros": 1, "amountMicros": 1, "salt": "00 " * 32},
+    ],
+)
+def test_what_only_looks_like_bytes_is_refused(values):
+    with pytest.raises(TypedDataError):
+        hash_struct("Membership", values)

@@ -128,3 +128,9 @@ class TestKinds:
             ),
         ]
         assert len(set(made)) == len(made) == 19
+
+
+@pytest.mark.parametrize("account", ["eur/world/", "wh/grid/", "eur/invoice/"])
+def test_a_slash_at_the_end_makes_no_second_account(account):
+    with pytest.raises(accounts.UnknownAccountError):
+        accounts.kind_of(account)

@@ -39,6 +39,22 @@ def inputs(*members, fees=FEES):
     )
 
 
+@st.composite
+def many_small_sellers(draw):
+    """Many sellers of next to nothing, a poor buyer, and fees that are no whole number per Wh."""
+    limit = draw(st.integers(-60_000, 60_000))
+    sellers = [member(n + 1, exported=draw(st.integers(1, 3)), sell=limit) for n in range(20)]
+    wanted = sum(one.export_wh for one in sellers)
+    fees = Fees(draw(st.integers(0, 40_000)), draw(st.integers(0, 9_999)), 2_000)
+    buyer = member(
+        99,
+        imported=wanted,
+        buy=draw(st.integers(-40_000, 60_000)),
+        spendable=draw(st.integers(0, 4_000)),
+    )
+    return buyer, inputs(*sellers, buyer, fees=fees)
+
+
 members_of = st.lists(
     st.tuples(
         st.integers(0, 5_000),
@@ -71,6 +87,18 @@ class TestSettle:
         assert moved[INSTITUTIONS.grid] == 30_000
         price = outcome.price
         assert moved[member(1).account] == price
+
+    @settings(max_examples=300, deadline=None)
+    @given(many_small_sellers())
+    def test_no_rounding_takes_more_than_a_buyer_has(self, found):
+        buyer, given_inputs = found
+        assert dict(settle(given_inputs).deltas).get(buyer.account, 0) >= -buyer.spendable_micros
+
+    def test_twenty_roundings_do_not_overdraw_a_buyer_without_funds(self):
+        sellers = [member(n + 1, exported=1, sell=-35_500) for n in range(20)]
+        buyer = member(99, imported=20, buy=0, spendable=0)
+        fees = Fees(toll=30_500, levy=5_000, vat_bp=2_000)
+        assert dict(settle(inputs(*sellers, buyer, fees=fees)).deltas).get(buyer.account, 0) >= 0
 
     def test_two_equal_bids_fill_like_one(self):
         offers = [Order("seller", 3_000, 90_000)]
