@@ -316,7 +316,7 @@ class TestBytesBehindThePayload:
         return fork.send_raw(NOBODY, world.vault, bytes(data))
 
     def test_closes_with_a_whole_payload_whatever_follows(self, scene):
-        for behind in (b"", b'"', b',"PG":"T9"}', b"\\" * 40, b"}" * 33):
+        for behind in (b"", b" ", b"\n" * 33, b'"', b',"PG":"T9"}', b"\\" * 40, b"}" * 33):
             result = self.close(scene, PLAIN, behind)
             assert result.event("SessionClosed")["energyWh"] == 5_500
 

@@ -86,6 +86,15 @@ class Guest:
         self.here.clock.set(self.arrival.at_s)
         return read_quote(await post(self.client, "/api/quotes", self.driver.ask(self.wish)))
 
+    async def charges(self, station, id_tag):
+        """Charge until the car leaves; return the OCPP transaction, not yet stopped."""
+        number = await station.start(self.arrival, id_tag)
+        for part in self.slices:
+            self.here.clock.set(part.at_s)
+            await station.send_slice(part, id_tag, number)
+        self.here.clock.set(self.stop.at_s)
+        return number
+
     def row(self):
         with self.here.service.reading() as connection:
             found = connection.execute(select(session).where(session.c.driver == self.wallet))
@@ -123,11 +132,7 @@ def test_the_refund_is_in_the_wallet_when_the_stop_is_judged(journey):
         before = guest.held()
         opened = await guest.opens()
         async with _station(here, guest) as station:
-            number = await station.start(guest.arrival, opened.id_tag)
-            for part in guest.slices:
-                here.clock.set(part.at_s)
-                await station.send_slice(part, opened.id_tag, number)
-            here.clock.set(guest.stop.at_s)
+            number = await guest.charges(station, opened.id_tag)
             await station.stop(guest.stop, opened.id_tag, number)
             await here.running.desk.idle()
             row = guest.row()
@@ -144,11 +149,7 @@ def test_anybody_may_bring_the_record_before_the_station_does(journey):
         before = guest.held()
         opened = await guest.opens()
         async with _station(here, guest) as station:
-            number = await station.start(guest.arrival, opened.id_tag)
-            for part in guest.slices:
-                here.clock.set(part.at_s)
-                await station.send_slice(part, opened.id_tag, number)
-            here.clock.set(guest.stop.at_s)
+            number = await guest.charges(station, opened.id_tag)
             record = parse_record(station.meter.transaction_record(guest.stop, opened.id_tag))
             terms = SessionTerms(**json.loads(guest.row()["terms"]))
             with service.reading() as connection:
