@@ -102,8 +102,9 @@ async def _demo(
             world = World(parameters, keys, schedule, places_of(running))
             if memory.played == 0:
                 await neighbourhood.move_in(running, world, seed=seed)
-            await _play(console, Replay(world, running, clock, memory), len(schedule.events))
-            memory.save()
+            if memory.played < len(schedule.events):
+                await _play(console, Replay(world, running, clock, memory), len(schedule.events))
+                memory.save()
             summary = await _conclude(running, devnet, directory, memory, setup_s)
             status.finish(summary.laws)
             show(console, summary, None if once else running.url)

@@ -61,8 +61,7 @@ def test_one_seed_gives_the_same_roots_on_any_machine(day):
 
 def test_a_second_run_changes_nothing(day):
     again = finish(day.base)
-    assert again.summary["roots"] == day.summary["roots"]
-    assert again.summary["chain_transactions"] == day.summary["chain_transactions"]
+    assert {**again.summary, "setup_s": 0} == {**day.summary, "setup_s": 0}
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_roots(day, tmp_path):
