@@ -10,6 +10,10 @@ from rich.table import Table
 
 from api.embedded import CHAIN, DATABASE
 from api.settings import Settings
+from devnet.__main__ import RunOptions, run
+from devnet.export import export as export_chain
+from devnet.genesis import ClockProfile
+from devnet.store.engines import EngineKind
 from devnet.verify import verify as verify_chain
 from ledger.errors import NotFound, VoisinError
 from ledger.store import LedgerStore, open_readers
@@ -63,10 +67,13 @@ def trace(
 
 
 @devnet_app.command()
-def verify(data: Directory = None) -> None:
+def verify(
+    directory: Annotated[Path | None, typer.Option("--dir", help="Directory of a chain.")] = None,
+    data: Directory = None,
+) -> None:
     """Import the chain again with stock py-evm and full validation; print its head."""
     try:
-        report = verify_chain(_directory(data) / CHAIN)
+        report = verify_chain(directory or _directory(data) / CHAIN)
     except VoisinError as fault:
         _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
         raise typer.Exit(1) from fault
@@ -75,6 +82,49 @@ def verify(data: Directory = None) -> None:
         f"judged by py-evm (Prague) with the precompiles: {', '.join(report.precompiles)}",
         soft_wrap=True,
     )
+
+
+@devnet_app.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="Folder for genesis.json and chain.rlp.")],
+    directory: Annotated[Path | None, typer.Option("--dir", help="Directory of a chain.")] = None,
+    data: Directory = None,
+) -> None:
+    """Write the chain for other clients: a genesis in geth's layout and its blocks in RLP."""
+    try:
+        report = export_chain(directory or _directory(data) / CHAIN, target)
+    except VoisinError as fault:
+        _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
+        raise typer.Exit(1) from fault
+    _CONSOLE.print(f"{report.count} blocks in {report.blocks}, block 0 in {report.genesis}")
+
+
+@devnet_app.command("run")
+def run_devnet(  # noqa: PLR0913 - one parameter for each option
+    directory: Annotated[Path, typer.Option("--dir", help="Where the blocks are kept.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on, 0 for a free one.")] = 8545,
+    chain_id: Annotated[int, typer.Option(help="EIP-155 number of a new chain.")] = 31_337,
+    clock: Annotated[
+        ClockProfile, typer.Option(help="What the block times of a new chain follow.")
+    ] = ClockProfile.DISCRETE,
+    engine: Annotated[EngineKind, typer.Option(help="What executes.")] = EngineKind.FLAT,
+    *,
+    accounts: Annotated[bool, typer.Option(help="Fund and unlock anvil's accounts.")] = True,
+    fresh: Annotated[bool, typer.Option(help="Forget the chain that is there.")] = False,
+) -> None:
+    """Run a chain of one node; it answers JSON-RPC by HTTP and websocket."""
+    options = RunOptions(
+        directory=directory,
+        host=host,
+        port=port,
+        chain_id=chain_id,
+        clock=clock,
+        engine=engine,
+        accounts=accounts,
+        fresh=fresh,
+    )
+    raise typer.Exit(run(options))
 
 
 def _directory(given: Path | None) -> Path:

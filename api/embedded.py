@@ -22,10 +22,10 @@ from sqlalchemy.dialects.sqlite import insert
 from api.app import create_app
 from api.dependencies import Context
 from api.desk import Desk
-from devnet.chain import Devnet
-from devnet.genesis import Genesis
+from devnet.genesis import ClockProfile, Genesis
+from devnet.node.chain import Devnet
 from devnet.server import listen, serve
-from ledger.clock import Clock
+from ledger.clock import Clock, SystemClock
 from ledger.errors import Integrity
 from ledger.store import LedgerStore, create_tables, open_engine, open_readers
 from ledger.units import UnixSeconds
@@ -79,7 +79,8 @@ async def embedded_chain(
     directory: Path, clock: Clock, genesis_s: UnixSeconds
 ) -> AsyncIterator[tuple[Devnet, str]]:
     """Open the devnet in ``directory`` and serve it on a free port; yield it and its URL."""
-    genesis = Genesis(chain_id=CHAIN_ID, timestamp_s=genesis_s)
+    profile = ClockProfile.WALL if isinstance(clock, SystemClock) else ClockProfile.DISCRETE
+    genesis = Genesis(chain_id=CHAIN_ID, timestamp_s=genesis_s, clock=profile)
     devnet = await asyncio.to_thread(Devnet.open, directory / CHAIN, genesis, clock)
     node = serve(devnet, "127.0.0.1", 0)
     try:

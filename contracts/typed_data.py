@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from coincurve import PrivateKey, PublicKey
-from Crypto.Hash import keccak as _keccak
+from sha3 import keccak_256 as _keccak_256
 
 _WORD: Final = 32
 _ADDRESS: Final = 20
@@ -40,7 +40,7 @@ class BadSignatureError(ValueError):
 
 def keccak(data: bytes) -> bytes:
     """Return the Keccak-256 hash of ``data``, 32 bytes."""
-    return _keccak.new(digest_bits=256, data=data).digest()
+    return bytes(_keccak_256(data).digest())
 
 
 @cache

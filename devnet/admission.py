@@ -9,16 +9,21 @@ them.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 
-from eth.abc import BlockHeaderAPI, SignedTransactionAPI, StateAPI
-from eth.constants import CREATE_CONTRACT_ADDRESS, SECPK1_N
 from eth.vm.forks.prague.constants import DELEGATION_DESIGNATION_PREFIX
-from eth.vm.forks.prague.transactions import PragueTransactionBuilder
-from eth_keys.exceptions import BadSignature
-from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException  # type: ignore[import-untyped] # rlp ships no types
 
+from devnet.engine.encoding import BadRlpError, rlp_decode, rlp_encode
+from devnet.engine.transactions import (
+    BLOB,
+    SET_CODE,
+    Transaction,
+    UndecodableTransactionError,
+    UnrecoverableSenderError,
+    decode,
+)
+from devnet.engine.world import Account
 from ledger.errors import InvalidRequest
 
 MAX_TRANSACTION_BYTES: Final = 131_072
@@ -27,12 +32,11 @@ MAX_TRANSACTION_BYTES: Final = 131_072
 MAX_TRANSACTION_GAS: Final = 1 << 24
 """Most gas that one transaction may ask for, EIP-7825."""
 
+_MAX_BLOB_BYTES: Final = 1_048_576  # as geth's blob pool has it
+_HASHES_FIELD: Final = 10
 _MAX_INITCODE_BYTES: Final = 49_152  # EIP-3860
-_SET_CODE_TYPE: Final = 4
-_LEGACY_TYPE: Final = 0
+_NONCE_MAX: Final = (1 << 64) - 1  # EIP-2681
 _FIRST_TYPED_BYTE_ABOVE: Final = 0x7F
-_FIRST_LIST_BYTE: Final = 0xC0
-_EIP155_OFFSET: Final = 35
 _WORD: Final = 32
 
 # Yellow Paper, appendix G; EIP-2028, 2930, 3860, 7702; the floor is EIP-7623.
@@ -59,7 +63,6 @@ class Refusal(StrEnum):
     SENDER = "invalid sender"
     KNOWN = "already known"
     NONCE_LOW = "nonce too low"
-    NONCE_HIGH = "nonce too high"
     TIP_ABOVE_CAP = "max priority fee per gas higher than max fee per gas"
     FEE_CAP_LOW = "max fee per gas less than block base fee"
     INITCODE = "max initcode size exceeded"
@@ -70,6 +73,15 @@ class Refusal(StrEnum):
     SENDER_HAS_CODE = "sender not an eoa"
     FUNDS = "insufficient funds for gas * price + value"
     NOT_EXECUTABLE = "transaction cannot be executed"
+    UNDERPRICED_REPLACEMENT = "replacement transaction underpriced"
+    POOL_FULL = "txpool is full"
+    ACCOUNT_LIMIT = "account limit exceeded"
+    DROPPED = "transaction was dropped from the pool"
+    NO_AUTHORIZATION = "set code tx must have at least one authorization tuple"
+    SET_CODE_CREATES = "set code tx must have a recipient"
+    NONCE_MAX = "nonce has max value"
+    NO_SIDECAR = "missing sidecar in blob transaction"
+    SIDECAR_DIFFERS = "blob hashes do not belong to the sidecar"
 
 
 class TransactionRefusedError(InvalidRequest):
@@ -90,35 +102,54 @@ class GasNeeds:
     """Gas charged at least for the data, EIP-7623."""
 
 
-def decode_transaction(raw: bytes) -> SignedTransactionAPI:
+def decode_transaction(raw: bytes, *, with_blobs: bool = False) -> Transaction:
     """
     Read a signed transaction from its network form (EIP-2718).
+
+    Parameters
+    ----------
+    with_blobs
+        Whether it may bring blobs, which a chain of this node's own cannot hold.
 
     Raises
     ------
     TransactionRefusedError
         If it is too long, of a type that this chain has not, or no transaction at all.
     """
-    if len(raw) > MAX_TRANSACTION_BYTES:
-        limit = f"transaction size {len(raw)}, limit {MAX_TRANSACTION_BYTES}"
+    is_blob = with_blobs and raw[:1] == bytes((BLOB,))
+    most = _MAX_BLOB_BYTES if is_blob else MAX_TRANSACTION_BYTES
+    if len(raw) > most:
+        limit = f"transaction size {len(raw)}, limit {most}"
         raise TransactionRefusedError(Refusal.OVERSIZED, limit)
-    if raw and raw[0] <= _FIRST_TYPED_BYTE_ABOVE and raw[0] not in (1, 2, _SET_CODE_TYPE):
+    if is_blob:
+        raw = _without_sidecar(raw)
+    elif raw and raw[0] <= _FIRST_TYPED_BYTE_ABOVE and raw[0] not in (1, 2, SET_CODE):
         # Blobs (type 3) need a sidecar and a consensus layer, which this chain has not.
         raise TransactionRefusedError(Refusal.TYPE_NOT_SUPPORTED)
-    if len(raw) <= 1 or _FIRST_TYPED_BYTE_ABOVE < raw[0] < _FIRST_LIST_BYTE:
-        raise TransactionRefusedError(Refusal.MALFORMED)
     try:
-        transaction = PragueTransactionBuilder.decode(raw)
-        transaction.validate()
-        canonical = transaction.encode()
-    except (RLPException, ValidationError, TypeError, ValueError) as error:
+        return decode(raw)
+    except UnrecoverableSenderError as error:
+        raise TransactionRefusedError(Refusal.SENDER, "transaction v, r, s values") from error
+    except (BadRlpError, UndecodableTransactionError) as error:
         raise TransactionRefusedError(Refusal.MALFORMED, str(error)) from error
-    if canonical != raw:
-        raise TransactionRefusedError(Refusal.MALFORMED, "not canonical")
-    return transaction
 
 
-def check_stateless(transaction: SignedTransactionAPI, chain_id: int, block_gas: int) -> None:
+def _without_sidecar(raw: bytes) -> bytes:
+    """Return the part of a blob transaction that goes into a block (EIP-4844, EIP-7594)."""
+    try:
+        parts = rlp_decode(raw[1:])
+        if not isinstance(parts, list) or not isinstance(parts[0], list):
+            raise TransactionRefusedError(Refusal.NO_SIDECAR)
+        fields, *_, blobs, commitments, _ = parts
+        hashes = [b"\1" + sha256(one).digest()[1:] for one in commitments]
+        if not len(blobs) == len(commitments) or hashes != fields[_HASHES_FIELD]:
+            raise TransactionRefusedError(Refusal.SIDECAR_DIFFERS)
+    except (BadRlpError, ValueError, IndexError, TypeError) as error:
+        raise TransactionRefusedError(Refusal.MALFORMED, str(error)) from error
+    return raw[:1] + rlp_encode(fields)
+
+
+def check_stateless(transaction: Transaction, chain_id: int, block_gas: int) -> None:
     """
     Check what does not depend on the state of the chain.
 
@@ -128,26 +159,34 @@ def check_stateless(transaction: SignedTransactionAPI, chain_id: int, block_gas:
         With the first rule that the transaction breaks.
     """
     _check_chain_id(transaction, chain_id)
-    _check_signature(transaction)
     if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
         fees = f"tip {transaction.max_priority_fee_per_gas}, cap {transaction.max_fee_per_gas}"
         raise TransactionRefusedError(Refusal.TIP_ABOVE_CAP, fees)
     if transaction.gas > MAX_TRANSACTION_GAS:
         caps = f"cap {MAX_TRANSACTION_GAS}, tx {transaction.gas}"
         raise TransactionRefusedError(Refusal.GAS_ABOVE_CAP, caps)
-    if transaction.gas > block_gas:
+    # A block that used more than half of its limit would raise the base fee (EIP-1559).
+    if transaction.gas > block_gas // 2:
         raise TransactionRefusedError(Refusal.GAS_ABOVE_BLOCK)
+    if transaction.nonce == _NONCE_MAX:
+        raise TransactionRefusedError(Refusal.NONCE_MAX)
+    if transaction.type_id == SET_CODE and not transaction.authorization_list:
+        raise TransactionRefusedError(Refusal.NO_AUTHORIZATION)
+    if transaction.type_id == SET_CODE and not transaction.to:
+        raise TransactionRefusedError(Refusal.SET_CODE_CREATES)
     _check_gas(transaction)
 
 
-def check_state(transaction: SignedTransactionAPI, state: StateAPI, header: BlockHeaderAPI) -> None:
+def check_state(transaction: Transaction, account: Account, code: bytes, base_fee: int) -> None:
     """
-    Check the transaction against the state on which its block would build.
+    Check the transaction against its sender's account in the newest state.
 
     Parameters
     ----------
-    header
-        The header of the block to be, for its base fee.
+    code
+        The code of the account.
+    base_fee
+        What the next block burns, in wei per gas.
 
     Raises
     ------
@@ -155,22 +194,17 @@ def check_state(transaction: SignedTransactionAPI, state: StateAPI, header: Bloc
         With the first rule that the transaction breaks.
     """
     sender = transaction.sender
-    nonce = state.get_nonce(sender)
-    if transaction.nonce != nonce:
-        refusal = Refusal.NONCE_LOW if transaction.nonce < nonce else Refusal.NONCE_HIGH
-        nonces = f"next nonce {nonce}, tx nonce {transaction.nonce}"
-        raise TransactionRefusedError(refusal, nonces)
-    code = state.get_code(sender)
+    if transaction.nonce < account.nonce:
+        nonces = f"next nonce {account.nonce}, tx nonce {transaction.nonce}"
+        raise TransactionRefusedError(Refusal.NONCE_LOW, nonces)
     if code and not code.startswith(DELEGATION_DESIGNATION_PREFIX):
         raise TransactionRefusedError(Refusal.SENDER_HAS_CODE, f"address 0x{sender.hex()}")
-    base_fee = header.base_fee_per_gas or 0
     if transaction.max_fee_per_gas < base_fee:
         fees = f"maxFeePerGas: {transaction.max_fee_per_gas}, baseFee: {base_fee}"
         raise TransactionRefusedError(Refusal.FEE_CAP_LOW, fees)
     cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
-    balance = state.get_balance(sender)
-    if balance < cost:
-        sums = f"balance {balance}, tx cost {cost}, overshot {cost - balance}"
+    if account.balance < cost:
+        sums = f"balance {account.balance}, tx cost {cost}, overshot {cost - account.balance}"
         raise TransactionRefusedError(Refusal.FUNDS, sums)
 
 
@@ -199,45 +233,24 @@ def gas_needs(
     return GasNeeds(intrinsic, _BASE_GAS + tokens * _FLOOR_GAS_PER_TOKEN)
 
 
-def type_of(transaction: SignedTransactionAPI) -> int:
-    """Return the EIP-2718 type of a transaction, 0 for a legacy one."""
-    return transaction.type_id or _LEGACY_TYPE
-
-
-def _check_chain_id(transaction: SignedTransactionAPI, chain_id: int) -> None:
-    if type_of(transaction) == _LEGACY_TYPE and _legacy_v(transaction) < _EIP155_OFFSET:
+def _check_chain_id(transaction: Transaction, chain_id: int) -> None:
+    if transaction.chain_id is None:
         raise TransactionRefusedError(Refusal.UNPROTECTED)
     if transaction.chain_id != chain_id:
         ids = f"have {transaction.chain_id} want {chain_id}"
         raise TransactionRefusedError(Refusal.CHAIN_ID, ids)
 
 
-def _legacy_v(transaction: SignedTransactionAPI) -> int:
-    # SignedTransactionAPI has no v; legacy transactions do.
-    return int(getattr(transaction, "v", 0))
-
-
-def _check_signature(transaction: SignedTransactionAPI) -> None:
-    # Low s only, EIP-2. Recovery fails by more than one kind of error in eth-keys.
-    if not (0 < transaction.s <= SECPK1_N // 2 and 0 < transaction.r < SECPK1_N):
-        raise TransactionRefusedError(Refusal.SENDER, "signature values out of range")
-    try:
-        transaction.check_signature_validity()
-    except (ValidationError, BadSignature) as error:
-        raise TransactionRefusedError(Refusal.SENDER, str(error)) from error
-
-
-def _check_gas(transaction: SignedTransactionAPI) -> None:
-    creates = transaction.to == CREATE_CONTRACT_ADDRESS
+def _check_gas(transaction: Transaction) -> None:
+    creates = not transaction.to
     if creates and len(transaction.data) > _MAX_INITCODE_BYTES:
         sizes = f"code size {len(transaction.data)}, limit {_MAX_INITCODE_BYTES}"
         raise TransactionRefusedError(Refusal.INITCODE, sizes)
-    is_legacy = type_of(transaction) == _LEGACY_TYPE
-    listed = () if is_legacy else tuple((a, len(s)) for a, s in transaction.access_list)
-    is_set_code = type_of(transaction) == _SET_CODE_TYPE
-    authorizations = len(transaction.authorization_list) if is_set_code else 0
     needs = gas_needs(
-        transaction.data, creates=creates, access_list=listed, authorizations=authorizations
+        transaction.data,
+        creates=creates,
+        access_list=tuple((address, len(slots)) for address, slots in transaction.access_list),
+        authorizations=len(transaction.authorization_list),
     )
     if transaction.gas < needs.intrinsic:
         gas = f"gas {transaction.gas}, minimum needed {needs.intrinsic}"

@@ -8,6 +8,7 @@ for gas. The file ``genesis.json`` has geth's genesis layout.
 
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self, cast
 
@@ -68,6 +69,13 @@ SYSTEM_CONTRACTS: Final = (
 """Address and code of the contracts of EIP-4788, 2935, 7002 and 7251."""
 
 _ADDRESS_DIGITS: Final = 40
+_PRAGUE_BLOBS: Final = {"target": 6, "max": 9, "baseFeeUpdateFraction": 5_007_716}
+# EIP-7840; Osaka keeps Prague's numbers.
+_BLOB_SCHEDULE: Final = {
+    "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477},
+    "prague": _PRAGUE_BLOBS,
+    "osaka": _PRAGUE_BLOBS,
+}
 
 
 class GenesisDiffersError(Integrity):
@@ -95,6 +103,15 @@ class GenesisInvalidError(InvalidRequest):
         super().__init__("genesis_invalid", f"no chain can start from this: {why}")
 
 
+class ClockProfile(StrEnum):
+    """What block times follow."""
+
+    WALL = "wall"
+    """The domain clock, which is the wall clock; blocks lead it by a few seconds at most."""
+    DISCRETE = "discrete"
+    """A domain clock that is driven from outside; blocks may lead it as far as they need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Genesis:
     """What block 0 is made from."""
@@ -107,6 +124,8 @@ class Genesis:
     """Gas that a block may use, the same in every block."""
     balances: tuple[tuple[str, int], ...] = ()
     """Accounts with coins at the start: 0x address and wei, sorted by address."""
+    clock: ClockProfile = ClockProfile.DISCRETE
+    """What block times follow."""
 
     def __post_init__(self) -> None:
         """Refuse what no chain can start from."""
@@ -131,6 +150,9 @@ class Genesis:
                 "shanghaiTime": 0,
                 "cancunTime": 0,
                 "pragueTime": 0,
+                "osakaTime": 0,
+                "blobSchedule": _BLOB_SCHEDULE,
+                "voisin": {"clock": self.clock},
             },
             "difficulty": "0x0",
             "gasLimit": hex(self.gas_limit),
@@ -164,6 +186,7 @@ class Genesis:
                     for address, account in sorted(document["alloc"].items())
                     if address not in system
                 ),
+                clock=ClockProfile(document["config"]["voisin"]["clock"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GenesisInvalidError(f"not a genesis: {error}") from error

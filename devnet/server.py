@@ -7,9 +7,10 @@ from typing import Final
 
 import uvicorn
 
-from devnet.chain import Devnet
 from devnet.keys import check_exposure
+from devnet.node.chain import Devnet
 from devnet.rpc import create_rpc
+from devnet.rpc.app import MAX_BODY_BYTES
 from ledger.errors import ChainUnavailable
 
 _START_TIMEOUT_S: Final = 10
@@ -44,7 +45,8 @@ class RunningNode:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=MAX_BODY_BYTES,
             timeout_graceful_shutdown=_DRAIN_S,
         )
         self._server = _Server(config)

@@ -1,112 +1,207 @@
 """
-Serve JSON-RPC 2.0 over HTTP POST.
+Serve JSON-RPC 2.0 over HTTP POST and websocket, at one address.
 
-Requests run on worker threads, one at a time behind the chain's lock. Codes and texts of faults are
-geth's.
+What is quick runs on the event loop; what may take long runs on worker threads, on states of its
+own, and holds nothing up.
 """
 
-import logging
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
-from fastapi import FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 
-from devnet.chain import Devnet
-from devnet.rpc.errors import INTERNAL, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, RpcFault
-from devnet.rpc.methods import Answer, answer
-from ledger.errors import VoisinError
+from devnet.node.chain import Devnet
+from devnet.rpc.dispatch import (
+    SEND_WAIT_S,
+    Answering,
+    Weight,
+    answer,
+    parse,
+    subscribes,
+    weigh,
+)
+from devnet.rpc.listening import Subscriptions
 
 MAX_BODY_BYTES: Final = 5_242_880
 """Longest request, in bytes, as in geth."""
 
-MAX_BATCH: Final = 1_000
-"""Most requests in one batch, as in geth."""
+MAX_IN_FLIGHT: Final = 64
+"""Requests of one websocket that are answered at the same time; the next ones wait unread."""
 
-Reply = dict[str, Any]
-
+# More threads that compute would only wait for each other, and hold up the event loop.
+_COMPUTING_THREADS: Final = 4
+_WAITING_THREADS: Final = 64
+_CLOSE_TIMEOUT_S: Final = 1
 _JSON: Final = "application/json"
 _TOO_LARGE: Final = 413
-_log: Final = logging.getLogger(__name__)
+_TRY_AGAIN_LATER: Final = 1_013
+
+
+class _Desk:
+    """Answers what comes in, each request where it holds up no other."""
+
+    def __init__(self, devnet: Devnet) -> None:
+        self._devnet = devnet
+        self._limiters: Final = {
+            Weight.HEAVY: CapacityLimiter(_COMPUTING_THREADS),
+            Weight.WAITING: CapacityLimiter(_WAITING_THREADS),
+        }
+
+    async def reply(self, asked: Any, subscriptions: Subscriptions | None = None) -> bytes:
+        """Return the answer to what was parsed, when its blocks are on disk."""
+        answering = Answering(self._devnet, subscriptions)
+        limiter = self._limiters.get(weigh(asked))
+        if limiter is None:
+            reply = answer(answering, asked)
+        else:
+            reply = await run_sync(answer, answering, asked, limiter=limiter)
+        if answering.mined:
+            await _settled(answering.mined)
+        return reply
+
+
+async def _settled(mined: Iterable["Future[None]"]) -> None:
+    """Wait until each block is on disk or given up, for a while."""
+    waited = [asyncio.wrap_future(one) for one in mined]
+    for one in waited:
+        # Whether it was mined or dropped, its sender asks for the receipt.
+        one.add_done_callback(_look)
+    await asyncio.wait(waited, timeout=SEND_WAIT_S)
+
+
+def _look(one: "asyncio.Future[None]") -> None:
+    if not one.cancelled():
+        one.exception()
 
 
 def create_rpc(devnet: Devnet) -> FastAPI:
-    """Return the application that answers for ``devnet`` at ``POST /``."""
+    """Return the application that answers for ``devnet`` at ``/``, by POST or websocket."""
     app = FastAPI(title="Voisin devnet", docs_url=None, redoc_url=None, openapi_url=None)
+    desk = _Desk(devnet)
 
-    @app.post("/")
     async def post(request: Request) -> Response:
         body = await _read(request)
         if body is None:
             return Response("request body too large", _TOO_LARGE, media_type="text/plain")
-        reply = await run_in_threadpool(respond, devnet, body)
-        return Response(reply, media_type=_JSON)
+        return Response(await desk.reply(parse(body)), media_type=_JSON)
+
+    async def health(_request: Request) -> Response:
+        return Response(orjson.dumps({"head": devnet.head_number}), media_type=_JSON)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(_metrics(devnet), media_type="text/plain; version=0.0.4")
+
+    app.add_route("/", post, methods=["POST"])
+    app.add_route("/health", health, methods=["GET"])
+    app.add_route("/metrics", metrics, methods=["GET"])
+
+    @app.websocket("/")
+    async def websocket(socket: WebSocket) -> None:
+        await socket.accept()
+        await _Conversation(devnet, desk, socket).run()
 
     return app
 
 
-def respond(devnet: Devnet, body: bytes) -> bytes:
-    """Return the JSON text that answers the JSON text ``body``; empty for notifications alone."""
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        reply: object = _fault(None, RpcFault(PARSE_ERROR, "parse error"))
-    else:
-        batch = isinstance(asked, list)
-        reply = _respond_many(devnet, asked) if batch else _respond_one(devnet, asked)
-    return orjson.dumps(reply) if reply else b""
+def _metrics(devnet: Devnet) -> str:
+    """Return what a Prometheus reads."""
+    pending, queued = devnet.pool.status()
+    return (
+        f"# TYPE devnet_head_block gauge\ndevnet_head_block {devnet.head_number}\n"
+        f"# TYPE devnet_pool_pending gauge\ndevnet_pool_pending {pending}\n"
+        f"# TYPE devnet_pool_queued gauge\ndevnet_pool_queued {queued}\n"
+    )
 
 
-def _respond_many(devnet: Devnet, asked: list[object]) -> list[Reply] | Reply:
-    if not asked:
-        return _fault(None, RpcFault(INVALID_REQUEST, "empty batch"))
-    if len(asked) > MAX_BATCH:
-        return [_fault(None, RpcFault(INVALID_REQUEST, "batch too large"))]
-    return [reply for one in asked if (reply := _respond_one(devnet, one)) is not None]
+class _Conversation:
+    """One websocket: what it asks and what it is told, until it ends."""
 
+    def __init__(self, devnet: Devnet, desk: _Desk, socket: WebSocket) -> None:
+        self._desk = desk
+        self._socket = socket
+        self._subscriptions = Subscriptions(devnet, asyncio.get_running_loop())
+        self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._answers: set[asyncio.Task[None]] = set()
+        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Nobody is told of a subscription before its name went out.
+        self._turn = asyncio.Lock()
 
-def _respond_one(devnet: Devnet, asked: object) -> Reply | None:
-    if not isinstance(asked, dict):
-        return _fault(None, RpcFault(INVALID_REQUEST, "invalid request"))
-    name = asked.get("method")
-    request_id = asked.get("id")
-    if isinstance(request_id, dict | list | bool):
-        return _fault(None, RpcFault(INVALID_REQUEST, "invalid request"))
-    if asked.get("jsonrpc") != "2.0" or not isinstance(name, str):
-        return _fault(request_id, RpcFault(INVALID_REQUEST, "invalid request"))
-    try:
-        result = _run(devnet, name, asked.get("params"))
-    except RpcFault as fault:
-        reply = _fault(request_id, fault)
-    else:
-        reply = {"jsonrpc": "2.0", "id": request_id, "result": result}
-    return reply if "id" in asked else None
+    async def run(self) -> None:
+        """Answer and tell until either side ends it."""
+        over = asyncio.create_task(self._subscriptions.over.wait())
+        listening, telling = map(asyncio.create_task, (self._listen(), self._tell()))
+        parts: list[asyncio.Future[Any]] = [over, listening, telling, self._fault]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            was_slow = over.done()
+            self._subscriptions.close()
+            running = [*parts, *self._answers]
+            for one in running:
+                one.cancel()
+            ended = await asyncio.gather(*running, return_exceptions=True)
+        if was_slow:
+            # A client that does not read may not even take leave.
+            with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+                closing = self._socket.close(_TRY_AGAIN_LATER, "too slow")
+                await asyncio.wait_for(closing, _CLOSE_TIMEOUT_S)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
 
+    async def _listen(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            await self._room.acquire()
+            asked = parse(message.get("bytes") or (message.get("text") or "").encode())
+            # Tasks begin in order, so what is quick is done in order: nonces follow each other.
+            task = asyncio.create_task(self._answer(asked))
+            self._answers.add(task)
+            task.add_done_callback(self._answered)
 
-def _run(devnet: Devnet, name: str, given: object) -> Answer:
-    if not isinstance(given, list | None):
-        raise RpcFault(INVALID_PARAMS, "non-array args")
-    try:
-        return answer(devnet, name, given or [])
-    except RpcFault:
-        raise
-    except VoisinError as error:
-        _log.exception("%s failed: %s", name, error.code)
-        raise RpcFault(INTERNAL, str(error)) from error
-    except OSError as error:
-        _log.exception("%s failed to write", name)
-        raise RpcFault(INTERNAL, f"the block log cannot be written: {error}") from error
+    def _answered(self, task: "asyncio.Task[None]") -> None:
+        self._answers.discard(task)
+        self._room.release()
+        if not task.cancelled() and (fault := task.exception()) and not self._fault.done():
+            self._fault.set_exception(fault)
 
+    async def _answer(self, asked: Any) -> None:
+        if subscribes(asked):
+            async with self._turn:
+                await self._send(await self._desk.reply(asked, self._subscriptions))
+        else:
+            await self._send(await self._desk.reply(asked, self._subscriptions))
 
-def _fault(request_id: object, fault: RpcFault) -> Reply:
-    error: dict[str, Any] = {"code": fault.number, "message": str(fault)}
-    if fault.data is not None:
-        error["data"] = fault.data
-    return {"jsonrpc": "2.0", "id": request_id, "error": error}
+    async def _send(self, reply: bytes) -> None:
+        if reply:
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self._socket.send_text(reply.decode())
+
+    async def _tell(self) -> None:
+        while True:
+            name, found = await self._subscriptions.next()
+            told: dict[str, Any] = {
+                "jsonrpc": "2.0",
+                "method": "eth_subscription",
+                "params": {"subscription": name, "result": found},
+            }
+            async with self._turn:
+                await self._send(orjson.dumps(told))
 
 
 async def _read(request: Request) -> bytes | None:
     """Return the body, or None as soon as it is too long."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        return None
     body = bytearray()
     async for piece in request.stream():
         body += piece

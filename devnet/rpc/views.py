@@ -1,21 +1,20 @@
 """Write blocks, transactions, receipts and events as JSON-RPC shows them (execution-apis)."""
 
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final
 
-import rlp  # type: ignore[import-untyped] # rlp ships no types
-from eth.abc import BlockAPI, SignedTransactionAPI
-from eth.constants import BLANK_ROOT_HASH, ZERO_HASH32
-from eth.vm.forks.prague.blocks import PragueBlockHeader
+from eth_utils.address import to_checksum_address
 
-from devnet.admission import type_of
-from devnet.history import LogEntry, Mined
+from devnet.engine.blocks import Block, Header, Withdrawal, encode_block
+from devnet.engine.proof import Proof
+from devnet.engine.transactions import BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, Slots, Transaction
+from devnet.store.history import LogEntry, Mined
 
 View = dict[str, Any]
 
-_ACCESS_LIST_TYPE: Final = 1
-_DYNAMIC_FEE_TYPE: Final = 2
-_SET_CODE_TYPE: Final = 4
-_BLOOM_LENGTH: Final = 256
+BLOB_GAS: Final = 131_072
+"""Gas of one blob (EIP-4844)."""
+
 _WORD: Final = 32
 
 
@@ -29,104 +28,160 @@ def data(value: bytes) -> str:
     return "0x" + value.hex()
 
 
-def block(found: BlockAPI, outcomes: tuple[Mined, ...], *, full: bool) -> View:
-    """Write a block, with its transactions or with their hashes alone."""
-    header = found.header
-    return {
-        "number": quantity(header.block_number),
-        "hash": data(header.hash),
-        "parentHash": data(header.parent_hash),
-        "nonce": data(header.nonce),
-        "sha3Uncles": data(header.uncles_hash),
-        "logsBloom": _bloom(header.bloom),
-        "transactionsRoot": data(header.transaction_root),
-        "stateRoot": data(header.state_root),
-        "receiptsRoot": data(header.receipt_root),
-        "miner": _address(header.coinbase),
-        "difficulty": quantity(header.difficulty),
-        "extraData": data(header.extra_data),
-        "size": quantity(len(rlp.encode(found))),
-        "gasLimit": quantity(header.gas_limit),
-        "gasUsed": quantity(header.gas_used),
-        "timestamp": quantity(header.timestamp),
-        "transactions": [
-            transaction(one) if full else data(one.transaction.hash) for one in outcomes
-        ],
-        "uncles": [],
-        "mixHash": data(header.mix_hash),
-        "baseFeePerGas": quantity(header.base_fee_per_gas or 0),
-        "withdrawals": [],
-        "withdrawalsRoot": data(header.withdrawals_root or BLANK_ROOT_HASH),
-        "blobGasUsed": quantity(header.blob_gas_used),
-        "excessBlobGas": quantity(header.excess_blob_gas),
-        "parentBeaconBlockRoot": data(header.parent_beacon_block_root or ZERO_HASH32),
-        # py-evm has it on the Prague header alone, not in the interface.
-        "requestsHash": data(cast("PragueBlockHeader", header).requests_hash),
+def word(number: int) -> str:
+    """Write a number as 32 bytes of 0x hex."""
+    return data(number.to_bytes(_WORD, "big"))
+
+
+def checksum(address: bytes) -> str:
+    """Write an address with the checksum of EIP-55."""
+    return str(to_checksum_address(address))
+
+
+def header(block_hash: bytes, found: Header) -> View:
+    """Write a header; a field that its fork has not is not there."""
+    view: View = {
+        "number": quantity(found.block_number),
+        "hash": data(block_hash),
+        "parentHash": data(found.parent_hash),
+        "nonce": data(found.nonce),
+        "sha3Uncles": data(found.uncles_hash),
+        "logsBloom": data(found.bloom),
+        "transactionsRoot": data(found.transaction_root),
+        "stateRoot": data(found.state_root),
+        "receiptsRoot": data(found.receipt_root),
+        "miner": data(found.coinbase),
+        "difficulty": quantity(found.difficulty),
+        "extraData": data(found.extra_data),
+        "gasLimit": quantity(found.gas_limit),
+        "gasUsed": quantity(found.gas_used),
+        "timestamp": quantity(found.timestamp),
+        "mixHash": data(found.mix_hash),
     }
+    later: tuple[tuple[str, Any, Callable[[Any], str]], ...] = (
+        ("baseFeePerGas", found.base_fee_per_gas, quantity),
+        ("withdrawalsRoot", found.withdrawals_root, data),
+        ("blobGasUsed", found.blob_gas_used, quantity),
+        ("excessBlobGas", found.excess_blob_gas, quantity),
+        ("parentBeaconBlockRoot", found.parent_beacon_block_root, data),
+        ("requestsHash", found.requests_hash, data),
+    )
+    view.update({name: write(value) for name, value, write in later if value is not None})
+    return view
+
+
+def uncle(found: Header) -> View:
+    """Write a header that stands beside the chain as the block that it would make alone."""
+    view = header(found.hash, found)
+    return view | {"size": quantity(len(encode_block(found, ()))), "uncles": []}
+
+
+def block(found: Block, outcomes: tuple[Mined, ...], *, full: bool) -> View:
+    """Write a block, with its transactions or with their hashes alone."""
+    view = header(found.hash, found.header)
+    view["size"] = quantity(found.size)
+    view["uncles"] = [data(uncle.hash) for uncle in found.uncles]
+    view["transactions"] = [
+        transaction(one) if full else data(one.transaction.hash) for one in outcomes
+    ]
+    if found.withdrawals is not None:
+        view["withdrawals"] = [_withdrawal(one) for one in found.withdrawals]
+    return view
 
 
 def transaction(mined: Mined) -> View:
     """Write a mined transaction."""
-    sent = mined.transaction
-    kind = type_of(sent)
+    view = pending(mined.transaction)
+    view["gasPrice"] = quantity(effective_price(mined))
+    view["blockHash"] = data(mined.block.hash)
+    view["blockNumber"] = quantity(mined.block.number)
+    view["blockTimestamp"] = quantity(mined.block.header.timestamp)
+    view["transactionIndex"] = quantity(mined.index)
+    return view
+
+
+def pending(sent: Transaction) -> View:
+    """Write a transaction that is in no block."""
     view: View = {
-        "type": quantity(kind),
-        "chainId": quantity(sent.chain_id or 0),
+        "blockHash": None,
+        "blockNumber": None,
+        "blockTimestamp": None,
+        "transactionIndex": None,
+        "type": quantity(sent.type_id),
         "nonce": quantity(sent.nonce),
-        "from": _address(sent.sender),
-        "to": _address(sent.to) if sent.to else None,
+        "from": data(sent.sender),
+        "to": data(sent.to) if sent.to else None,
         "gas": quantity(sent.gas),
-        "gasPrice": quantity(effective_price(mined)),
+        "gasPrice": quantity(sent.max_fee_per_gas),
         "value": quantity(sent.value),
         "input": data(sent.data),
         "r": quantity(sent.r),
         "s": quantity(sent.s),
-        "v": quantity(int(getattr(sent, "v", sent.y_parity))),
+        "v": quantity(sent.v),
         "hash": data(sent.hash),
-        "blockHash": data(mined.block.hash),
-        "blockNumber": quantity(mined.block.number),
-        "transactionIndex": quantity(mined.index),
     }
-    if kind >= _ACCESS_LIST_TYPE:
+    if sent.chain_id is not None:
+        view["chainId"] = quantity(sent.chain_id)
+    if sent.type_id != LEGACY:
         view["yParity"] = quantity(sent.y_parity)
-        view["accessList"] = [
-            {"address": _address(where), "storageKeys": [_word(slot) for slot in slots]}
-            for where, slots in sent.access_list
-        ]
-    if kind >= _DYNAMIC_FEE_TYPE:
+        view["accessList"] = access_list(sent.access_list)
+    if sent.type_id >= DYNAMIC_FEE:
         view["maxFeePerGas"] = quantity(sent.max_fee_per_gas)
         view["maxPriorityFeePerGas"] = quantity(sent.max_priority_fee_per_gas)
-    if kind == _SET_CODE_TYPE:
+    if sent.type_id == BLOB:
+        view["maxFeePerBlobGas"] = quantity(sent.max_fee_per_blob_gas)
+        view["blobVersionedHashes"] = [data(one) for one in sent.blob_versioned_hashes]
+    if sent.type_id == SET_CODE:
         view["authorizationList"] = _authorizations(sent)
     return view
 
 
-def receipt(mined: Mined) -> View:
-    """Write the outcome of a transaction."""
+def filled(wanted: Transaction) -> View:
+    """Write a transaction of type 2 that is ready to be signed."""
+    where = ("blockHash", "blockNumber", "blockTimestamp", "transactionIndex", "hash", "gasPrice")
+    return {name: value for name, value in pending(wanted).items() if name not in where}
+
+
+def receipt(mined: Mined, blob_price: int | None = None) -> View:
+    """
+    Write the outcome of a transaction.
+
+    Parameters
+    ----------
+    blob_price
+        What blob gas cost in its block, in wei; for transactions with blobs.
+    """
     sent = mined.transaction
     created = mined.contract_address
-    return {
-        "type": quantity(type_of(sent)),
-        "status": quantity(int(mined.succeeded)),
+    view: View = {
+        "type": quantity(sent.type_id),
         "transactionHash": data(sent.hash),
         "transactionIndex": quantity(mined.index),
         "blockHash": data(mined.block.hash),
         "blockNumber": quantity(mined.block.number),
-        "from": _address(sent.sender),
-        "to": _address(sent.to) if sent.to else None,
-        "contractAddress": None if created is None else _address(created),
+        "from": data(sent.sender),
+        "to": data(sent.to) if sent.to else None,
+        "contractAddress": None if created is None else data(created),
         "gasUsed": quantity(mined.gas_used),
         "cumulativeGasUsed": quantity(mined.cumulative_gas_used),
         "effectiveGasPrice": quantity(effective_price(mined)),
-        "logsBloom": _bloom(mined.bloom),
+        "logsBloom": data(mined.bloom),
         "logs": [log(entry) for entry in mined.logs],
     }
+    if mined.receipt.state_root is not None:
+        view["root"] = data(mined.receipt.state_root)
+    else:
+        view["status"] = quantity(int(mined.succeeded))
+    if sent.type_id == BLOB and blob_price is not None:
+        view["blobGasUsed"] = quantity(BLOB_GAS * len(sent.blob_versioned_hashes))
+        view["blobGasPrice"] = quantity(blob_price)
+    return view
 
 
-def log(entry: LogEntry) -> View:
-    """Write an event."""
+def log(entry: LogEntry, *, removed: bool = False) -> View:
+    """Write an event; ``removed`` says that its block is no longer part of the chain."""
     return {
-        "address": _address(entry.address),
+        "address": data(entry.address),
         "topics": [data(topic) for topic in entry.topics],
         "data": data(entry.data),
         "blockNumber": quantity(entry.block_number),
@@ -135,7 +190,35 @@ def log(entry: LogEntry) -> View:
         "transactionHash": data(entry.transaction_hash),
         "transactionIndex": quantity(entry.transaction_index),
         "logIndex": quantity(entry.log_index),
-        "removed": False,
+        "removed": removed,
+    }
+
+
+def access_list(slots: Slots) -> list[View]:
+    """Write an access list."""
+    return [
+        {"address": data(where), "storageKeys": [word(slot) for slot in named]}
+        for where, named in slots
+    ]
+
+
+def proof(found: Proof, keys: tuple[str, ...]) -> View:
+    """Write a proof; ``keys`` are the slots as they were asked for."""
+    return {
+        "address": data(found.address),
+        "accountProof": [data(node) for node in found.account_proof],
+        "balance": quantity(found.balance),
+        "codeHash": data(found.code_hash),
+        "nonce": quantity(found.nonce),
+        "storageHash": data(found.storage_root),
+        "storageProof": [
+            {
+                "key": key,
+                "value": quantity(one.value),
+                "proof": [data(node) for node in one.proof],
+            }
+            for key, one in zip(keys, found.storage, strict=True)
+        ],
     }
 
 
@@ -146,11 +229,11 @@ def effective_price(mined: Mined) -> int:
     return min(sent.max_fee_per_gas, base + sent.max_priority_fee_per_gas)
 
 
-def _authorizations(sent: SignedTransactionAPI) -> list[View]:
+def _authorizations(sent: Transaction) -> list[View]:
     return [
         {
             "chainId": quantity(one.chain_id),
-            "address": _address(one.address),
+            "address": data(one.address),
             "nonce": quantity(one.nonce),
             "yParity": quantity(one.y_parity),
             "r": quantity(one.r),
@@ -160,13 +243,10 @@ def _authorizations(sent: SignedTransactionAPI) -> list[View]:
     ]
 
 
-def _address(value: bytes) -> str:
-    return data(value)
-
-
-def _word(number: int) -> str:
-    return data(number.to_bytes(_WORD, "big"))
-
-
-def _bloom(number: int) -> str:
-    return data(number.to_bytes(_BLOOM_LENGTH, "big"))
+def _withdrawal(one: Withdrawal) -> View:
+    return {
+        "index": quantity(one.index),
+        "validatorIndex": quantity(one.validator_index),
+        "address": data(one.address),
+        "amount": quantity(one.amount),
+    }

@@ -1,0 +1,1 @@
+"""Keep what happened to a chain: block log, index, and what follows from them in memory."""

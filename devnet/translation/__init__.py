@@ -1,0 +1,1 @@
+"""Translate contract code that runs often into Python."""
