@@ -13,20 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
-from eth.abc import BlockHeaderAPI
-from eth.vm.forks.prague.transactions import PragueUnsignedLegacyTransaction
-from eth.vm.spoof import SpoofTransaction
 from eth_account import Account
-from eth_typing import Address
 from hypothesis import settings
 
 from contracts.typed_data import hash_struct
-from devnet.chain import Devnet
-from devnet.execution import Call, attempt
+from devnet.engine.blocks import Header
 from devnet.field.keys import Curve, MeterKey, Role, Wallet, meter_key, wallet_of
 from devnet.field.service import Authorization, Places, authorize
 from devnet.genesis import Genesis
-from devnet.history import Mined
+from devnet.node.chain import Devnet
+from devnet.store.history import Mined
+from devnet.tracing.calls import Call, attempt
 from ledger.clock import ReplayClock
 from ledger.errors import UnverifiedReading
 from ledger.units import Micros, UnixSeconds, WattHours, Watts
@@ -157,51 +154,43 @@ def judge(
 class Fork:
     """A copy of the chain that is thrown away; transactions need no key and cost nothing."""
 
-    def __init__(self, world: "World", now_s: int, base: BlockHeaderAPI) -> None:
+    def __init__(self, world: "World", now_s: int, base: Header) -> None:
         self.world = world
-        self.header = base.copy(timestamp=now_s, base_fee_per_gas=0)
-        self._state = world.node.state_at(self.header)
+        self._now_s = now_s
+        self._base = base
+        self._state = world.node.scratch(base.block_number, replace(base, timestamp=now_s))
 
     @property
     def now_s(self) -> int:
-        return self.header.timestamp
+        return self._now_s
 
     def move_to(self, now_s: int) -> "Fork":
         """Let time pass; what was done so far stays."""
-        self._state.lock_changes()
-        root = self._state.make_state_root()
-        self._state.persist()
-        self.header = self.header.copy(state_root=root, timestamp=now_s)
-        self._state = self.world.node.state_at(self.header)
+        later = self.world.node.scratch(
+            self._base.block_number, replace(self._base, timestamp=now_s)
+        )
+        self._now_s = now_s
+        self._state.execution_context = later.execution_context
         return self
+
+    def branch(self) -> "Fork":
+        """Return a fork of this one, as it is now."""
+        twin = Fork(self.world, self._now_s, self._base)
+        changes = self._state.changes()
+        twin._state._accounts.update(changes.accounts)
+        twin._state._storage.update({who: dict(slots) for who, slots in changes.storage.items()})
+        twin._state._codes.update(self._state._codes)
+        return twin
 
     def send(self, sender, contract: Contract, function: str, *arguments: object) -> Result:
         """Call ``function`` as ``sender``; an error changes nothing."""
         return self.send_raw(sender, contract, contract.encode(function, *arguments))
 
     def send_raw(self, sender, contract: Contract, data: bytes) -> Result:
-        state, who = self._state, Address(holder(sender))
-        # The next transaction of a block starts from locked changes, as py-evm's VM does it.
-        state.lock_changes()
-        unsigned = PragueUnsignedLegacyTransaction(
-            nonce=state.get_nonce(who),
-            gas_price=0,
-            gas=GAS,
-            to=Address(holder(contract.address)),
-            value=0,
-            data=data,
-        )
-        spoof = SpoofTransaction(
-            unsigned, from_=who, max_fee_per_gas=0, max_priority_fee_per_gas=0, access_list=()
-        )
-        done = state.apply_transaction(spoof)
-        error = done.error if done.is_error else None
-        logs = [] if error else done.get_log_entries()
-        return self.world.result(
-            [(address, topics, data) for address, topics, data in logs],
-            error,
-            bytes(done.output),
-        )
+        request = Call(sender=holder(sender), to=holder(contract.address), data=data, gas=GAS)
+        done = attempt(self._state, request)
+        logs = [(log.address, log.topics, log.data) for log in done.logs]
+        return self.world.result([] if done.error else logs, done.error, done.output)
 
     def ok(self, sender, contract: Contract, function: str, *arguments: object) -> Result:
         """Call ``function``, which must succeed."""
@@ -251,7 +240,7 @@ class World:
         self.gateway = meter_key(SEED, Role.GATEWAY, "home", Curve.SECP256K1, Watts(9_000))
         self._deploy()
         self._populate()
-        self.base = self.node.head
+        self.base = self.node.head.header
 
     def _deploy(self) -> None:
         token = self.create("EnergyEuro", self.owner.address)
@@ -272,7 +261,7 @@ class World:
             self.send(NOBODY_WALLET, self.trade, "join", *arguments)
         self.send(self.owner, self.trade, "joinInstitution", self.institution.address)
 
-    def fork(self, now_s: int = START_S + 3_600, base: BlockHeaderAPI | None = None) -> Fork:
+    def fork(self, now_s: int = START_S + 3_600, base: Header | None = None) -> Fork:
         """Return a fork of the community as it was set up, or after the block of ``base``."""
         return Fork(self, now_s, base or self.base)
 
@@ -291,7 +280,7 @@ class World:
         fields = {
             "type": 2,
             "chainId": CHAIN_ID,
-            "nonce": self.node.state_at(self.node.head).get_nonce(Address(sender.address)),
+            "nonce": self.node.next_nonce(holder(sender.address)),
             "gas": GAS,
             "maxFeePerGas": 0,
             "maxPriorityFeePerGas": 0,
@@ -300,7 +289,7 @@ class World:
         } | ({} if to is None else {"to": holder(to)})
         signed = Account.from_key(sender.private_key).sign_transaction(fields)
         digest = self.node.send_raw(bytes(signed.raw_transaction))
-        return self.node.history.mined(bytes.fromhex(digest[2:]))
+        return self.node.mined(bytes.fromhex(digest[2:]))
 
     def get(self, contract: Contract, function: str, *arguments: object) -> Any:
         """Return what a view function returns at the head of the mined chain."""
@@ -311,7 +300,7 @@ class World:
             value=0,
             gas=GAS,
         )
-        outcome = attempt(self.node.chain, self.node.head, request)
+        outcome = attempt(self.node.scratch(self.node.head_number), request)
         assert outcome.error is None
         values = contract.decode_result(function, outcome.output)
         return values[0] if len(values) == 1 else values

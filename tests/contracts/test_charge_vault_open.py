@@ -46,7 +46,7 @@ class TestOpening:
         }
         held, opened_at, _, state = world.get(world.vault, "sessionOf", session_id(terms))
         assert (held, state) == (20_000_000, OPEN)
-        assert opened_at == world.node.head.timestamp
+        assert opened_at == world.node.head.header.timestamp
 
     def test_returns_the_hash_of_the_terms(self, world, fork):
         terms = world.terms("id")

@@ -251,7 +251,7 @@ def capricious(world):
 def refused(world, capricious):
     """A fork of the head with a session on the hostile token, opened an hour ago."""
     terms = world.terms("hostile")
-    fork = world.fork(world.node.head.timestamp + 60, base=world.node.head)
+    fork = world.fork(world.node.head.header.timestamp + 60, base=world.node.head.header)
     signature = (0, 2**40, 27, bytes(32), bytes(32))
     fork.ok(NOBODY, capricious.vault, "open", contract_tuple(terms), *signature)
     return fork.move_to(fork.now_s + 3_600), terms

@@ -13,6 +13,7 @@ from ledger.errors import UnverifiedReading
 from settlement.metering.ocmf import parse_record
 from tests.contracts.support import (
     START_S,
+    Fork,
     judge,
     law,
     record_text,
@@ -32,18 +33,18 @@ def scene(world):
     fork = world.fork(START_S)
     assert fork.open(terms).error is None
     fork.move_to(START_S + ELAPSED_S)
-    return Scene(world, terms, fork.header)
+    return Scene(world, terms, fork)
 
 
 @dataclass(frozen=True, repr=False)
 class Scene:
     world: object
     terms: object
-    header: object
+    fork: Fork
 
     def close(self, payload: bytes):
         """Try to close with ``payload``, signed by the meter."""
-        fork = self.world.fork(START_S + ELAPSED_S, base=self.header)
+        fork = self.fork.branch()
         return fork.close(self.terms, payload, sign_payload(self.world.wide, payload))
 
     def judge(self, payload: str):

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.typed_data import keccak
 from settlement.charging.terms import contract_tuple
-from tests.contracts.support import NOBODY, START_S, payload_of, sign_payload
+from tests.contracts.support import NOBODY, START_S, Fork, payload_of, sign_payload
 
 TAG = "TAG"
 PLAIN = payload_of(tag=TAG)
@@ -17,11 +17,11 @@ LENGTHS = range(71)
 class Scene:
     world: object
     terms: object
-    header: object
+    fork: Fork
 
     def close(self, payload: bytes):
         """Try to close with ``payload``, signed by the meter."""
-        fork = self.world.fork(self.header.timestamp, base=self.header)
+        fork = self.fork.branch()
         return fork.close(self.terms, payload, sign_payload(self.world.k1, payload))
 
     def energy_wh(self, payload: bytes) -> int:
@@ -37,7 +37,7 @@ def scene(world):
     fork = world.fork(START_S)
     assert fork.open(terms).error is None
     fork.move_to(START_S + 43_200)
-    return Scene(world, terms, fork.header)
+    return Scene(world, terms, fork)
 
 
 def with_readings(*readings: str) -> bytes:
@@ -312,7 +312,7 @@ class TestBytesBehindThePayload:
         place = 4 + int.from_bytes(data[36:68])
         assert int.from_bytes(data[place : place + 32]) == len(payload) + len(behind)
         data[place : place + 32] = len(payload).to_bytes(32)
-        fork = world.fork(scene.header.timestamp, base=scene.header)
+        fork = scene.fork.branch()
         return fork.send_raw(NOBODY, world.vault, bytes(data))
 
     def test_closes_with_a_whole_payload_whatever_follows(self, scene):

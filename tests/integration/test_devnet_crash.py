@@ -14,18 +14,35 @@ import httpx2
 import pytest
 from eth_account import Account
 
-from devnet.chain import Devnet
 from devnet.genesis import load_genesis
-from devnet.log import BlockRecordDamagedError
+from devnet.node.chain import Devnet
+from devnet.store.faults import POINTS
+from devnet.store.log import BlockRecordDamagedError
 from devnet.verify import verify
 from ledger.clock import SystemClock
+from scripts.campaigns.senders import GENESIS, senders
 
 CHAIN_ID = 31_337
-KILLS = 15
+KILLS = 8
 # How long a node may work before it is killed, in ms: prime steps, so that it hits all phases.
 WORK_MS = [20 + 7 * step % 97 for step in range(KILLS)]
 ADMIN = Account.from_key(b"\x11" * 32)
 START_TIMEOUT_S = 30
+ROOT = Path(__file__).parents[2]
+# A node that is killed at the fourth block; it says what it took before.
+KILLED = """
+import sys
+from pathlib import Path
+from devnet.node.chain import Devnet
+from ledger.clock import SystemClock
+from scripts.campaigns.senders import GENESIS, senders
+
+node = Devnet.open(Path(sys.argv[1]), GENESIS, SystemClock(), breakable=True)
+node.faults.kill_at(sys.argv[2], 4)
+(sender,) = senders(1)
+for nonce in range(9):
+    print(node.send_raw(sender.sign(nonce)), flush=True)
+"""
 
 
 @contextlib.contextmanager
@@ -105,7 +122,7 @@ def test_what_a_node_took_survives_its_being_killed(tmp_path: Path) -> None:
     with contextlib.closing(opened):
         assert opened.head_hash == report.head_hash
         for sent in taken:
-            found = opened.history.mined(bytes.fromhex(sent[2:]))
+            found = opened.mined(bytes.fromhex(sent[2:]))
             assert found is not None
             assert found.succeeded
     assert len(taken) > KILLS
@@ -140,7 +157,48 @@ def test_a_node_says_which_block_is_damaged_and_does_not_start(tmp_path: Path) -
         done.stderr.decode()
         .strip()
         .splitlines()[-1]
-        .startswith("devnet: the record of block 2 is damaged")
+        .startswith("devnet: record 2 of the block log is damaged")
     )
     with pytest.raises(BlockRecordDamagedError):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_block_is_there_after_a_kill_as_soon_as_it_was_written(
+    tmp_path: Path, point: str
+) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), point],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        timeout=START_TIMEOUT_S,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    taken = killed.stdout.decode().split()
+    assert len(taken) == 3
+    there = 4 if point in {"written", "synced", "published"} else 3
+    (sender,) = senders(1)
+    with contextlib.closing(Devnet.open(tmp_path, GENESIS, SystemClock())) as node:
+        assert node.head_number == node.next_nonce(sender.address) == there
+        found = [node.mined(bytes.fromhex(sent[2:])) for sent in taken]
+        assert [one.block.number for one in found if one is not None] == [1, 2, 3]
+        node.send_raw(sender.sign(there))
+        head_hash = node.head_hash
+    report = verify(tmp_path)
+    assert (report.transactions, report.head_hash) == (there + 1, head_hash)
+
+
+def test_a_short_campaign_of_kills_and_damage_finds_nothing_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.campaigns.kills", "--kills", "6", "--seed", "7"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        timeout=4 * START_TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"0 lost, 0 receipts changed" in done.stdout
+    counted = re.search(rb"(\d+) flipped bits: (\d+) refused by number", done.stdout)
+    assert counted is not None
+    assert counted[1] == counted[2] != b"0"

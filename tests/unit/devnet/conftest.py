@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from devnet.chain import Devnet
+from devnet.node.chain import Devnet
 from ledger.clock import ReplayClock
 from ledger.units import UnixSeconds
 from tests.unit.devnet.support import GENESIS, START_S, Wallet

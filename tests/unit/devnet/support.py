@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
 
-from devnet.chain import Devnet
 from devnet.genesis import Genesis
-from devnet.history import Mined
+from devnet.node.chain import Devnet
+from devnet.store.history import Mined
 from ledger.units import UnixSeconds
 
 START_S = UnixSeconds(1_494_230_400)
@@ -40,7 +40,7 @@ class Wallet:
         return bytes.fromhex(self.account.address[2:])
 
     def nonce(self) -> int:
-        return self.node.state_at(self.node.head).get_nonce(self.address)
+        return self.node.next_nonce(self.address)
 
     def sign(self, **fields: object) -> bytes:
         """Sign a transaction of type 2 with sensible fields, changed by ``fields``."""
@@ -62,7 +62,7 @@ class Wallet:
 
     def send(self, **fields: object) -> Mined:
         """Send such a transaction and return its outcome."""
-        mined = self.node.history.mined(bytes.fromhex(self.node.send_raw(self.sign(**fields))[2:]))
+        mined = self.node.mined(bytes.fromhex(self.node.send_raw(self.sign(**fields))[2:]))
         assert mined is not None
         return mined
 

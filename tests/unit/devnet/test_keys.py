@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from devnet.chain import Devnet
 from devnet.keys import PublicKeysExposedError, check_exposure, is_loopback, public_accounts
+from devnet.node.chain import Devnet
 from devnet.server import serve
 from tests.unit.devnet.support import GENESIS
 

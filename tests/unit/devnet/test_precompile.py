@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devnet.execution import Call, attempt
 from devnet.precompile import P256_ADDRESS, p256_verify
+from devnet.tracing.calls import Call, attempt
 from tests.unit.devnet.support import Wallet
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -69,14 +69,14 @@ def test_a_point_off_the_curve_is_not_good(x: int, y: int) -> None:
 
 def test_contracts_find_it_at_0x100_for_6900_gas(wallet: Wallet) -> None:
     data = packed(*signed(b"meter"))
-    request = Call(wallet.address, bytes(P256_ADDRESS), data, 0, 1_000_000)
-    outcome = attempt(wallet.node.chain, wallet.node.head, request)
+    request = Call(sender=wallet.address, to=bytes(P256_ADDRESS), data=data)
+    outcome = attempt(wallet.node.scratch(wallet.node.head_number), request)
     zeros = data.count(0)
     assert outcome.output == GOOD
     assert outcome.gas_used == 21_000 + 4 * zeros + 16 * (160 - zeros) + 6_900
 
 
 def test_it_costs_the_same_when_the_signature_is_bad(wallet: Wallet) -> None:
-    request = Call(wallet.address, bytes(P256_ADDRESS), b"\1", 0, 1_000_000)
-    outcome = attempt(wallet.node.chain, wallet.node.head, request)
+    request = Call(sender=wallet.address, to=bytes(P256_ADDRESS), data=b"\1")
+    outcome = attempt(wallet.node.scratch(wallet.node.head_number), request)
     assert (outcome.output, outcome.gas_used) == (b"", 21_000 + 16 + 6_900)

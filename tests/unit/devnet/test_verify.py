@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from devnet import log
 from devnet.genesis import GenesisMissingError
+from devnet.store import log
 from devnet.verify import verify
 from tests.unit.devnet.support import Wallet
 
@@ -21,7 +21,7 @@ def test_a_record_under_way_counts_as_not_there_and_is_left_alone(
 ) -> None:
     wallet.send()
     path = tmp_path / log.LOG_FILE
-    torn = path.read_bytes() + log._record(2, b"x" * 100)[:50]
+    torn = path.read_bytes() + log._record(log.Kind.BLOCK, 2, b"x" * 100)[:50]
     path.write_bytes(torn)
     assert verify(tmp_path).blocks == 1
     assert path.read_bytes() == torn

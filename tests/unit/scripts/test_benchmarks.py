@@ -11,9 +11,9 @@ from rich.console import Console
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text
 from typer.testing import CliRunner
 
-from devnet.chain import Devnet
 from devnet.field.keys import Curve
 from devnet.genesis import Genesis
+from devnet.node.chain import Devnet
 from ledger.clock import ReplayClock
 from ledger.store import open_engine
 from ledger.units import UnixSeconds
@@ -31,8 +31,10 @@ from scripts.benchmarks import (
 )
 from scripts.benchmarks.ledger import RawTwin, rows_of
 from scripts.benchmarks.machine import Trial
+from scripts.benchmarks.rivals import comparison
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense, plain
 from scripts.benchmarks.stage import START_S, Stage
+from scripts.benchmarks.volume import engine
 
 MAY_2017 = ReplayClock(UnixSeconds(1_494_230_400))
 SIX = {"name", "value", "unit", "baseline", "ratio", "command"}
@@ -259,6 +261,20 @@ class TestAreas:
             (devnet, "_ROUNDS", 1),
             (devnet, "_STARTS", 1),
             (devnet, "_CLOSES", 1),
+            (devnet, "_MEMBERS", 2),
+            (engine, "_ACCOUNTS", 12),
+            (engine, "_BATCH", 5),
+            (engine, "_BLOCKS", 30),
+            (engine, "_HOLDERS", 4),
+            (engine, "_ROUNDS", 1),
+            (engine, "_STOCK_ROUNDS", 1),
+            (comparison, "_ROUNDS", 1),
+            (comparison, "_LONE_TRANSFERS", 2),
+            (comparison, "_JOINT_TRANSFERS", 8),
+            (comparison, "_WARM_TRANSFERS", 1),
+            (comparison, "_WARM_EACH", 1),
+            (comparison, "_WALL_LONE_TRANSFERS", 1),
+            (comparison, "_WALL_WARM_TRANSFERS", 1),
             (settlement, "_READINGS", 2),
             (settlement, "_ROUNDS", 1),
             (recording, "_BATCHES", 2),
@@ -278,7 +294,17 @@ class TestAreas:
             "start_ms": Sense.SHARE,
             "transfer_tx_per_s": Sense.FASTER,
             "close_with_ocmf_ms": Sense.SHARE,
+            "settle_100_members_ms": Sense.SHARE,
             "rpc_block_number_ms": Sense.SHARE,
+            "engine_erc20_200": Sense.FASTER,
+            "reopen_10000_s": Sense.SHARE,
+            "get_logs_10000_ms": Sense.COST,
+            "start_s": Sense.SHARE,
+            "memory_20000_mb": Sense.COST,
+        } | {
+            f"{node}_erc20_{figure}": Sense.FASTER
+            for node in ("voisin", "voisin_wall", "anvil", "hardhat")
+            for figure in ("p50_ms", "p99_ms", "pipelined_8")
         }
 
     def test_measures_settlement(self, tmp_path):

@@ -6,16 +6,21 @@ from pathlib import Path
 import pytest
 import rlp
 from eth.db.atomic import AtomicDB
-from eth_account import Account
+from eth_account import Account as Key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devnet import log
-from devnet.chain import BlockInvalidError, Devnet, DevnetClosedError
+from devnet.engine.blocks import encode_block
+from devnet.engine.world import EMPTY_CODE, Account, Changes
 from devnet.genesis import GenesisDiffersError, new_chain
-from devnet.log import BlockRecordDamagedError, read_blocks
+from devnet.node.chain import Devnet
+from devnet.node.submissions import DevnetClosedError
 from devnet.precompile import VoisinVM
-from devnet.verify import verify
+from devnet.stock.importing import BlockInvalidError
+from devnet.store import log
+from devnet.store.log import BlockRecordDamagedError
+from devnet.store.records import BlockRecord
+from devnet.verify import read_chain, verify
 from ledger.clock import ReplayClock
 from ledger.units import UnixSeconds
 from tests.unit.devnet.support import GENESIS, KEEPER, REFUSER, START_S, Wallet
@@ -24,7 +29,7 @@ from tests.unit.devnet.support import GENESIS, KEEPER, REFUSER, START_S, Wallet
 def test_an_empty_chain_is_its_block_0(node: Devnet) -> None:
     assert node.head_number == 0
     assert node.head_hash == "0x" + node.head.hash.hex()
-    assert node.head.timestamp == START_S
+    assert node.head.header.timestamp == START_S
 
 
 def test_each_transaction_is_a_block(wallet: Wallet) -> None:
@@ -71,14 +76,14 @@ def test_the_past_can_be_read(wallet: Wallet) -> None:
     for number in (5, 6):
         wallet.send(to=keeper, data=number.to_bytes(32, "big"))
     node = wallet.node
-    stored = [node.state_at(node.header(number)).get_storage(keeper, 0) for number in (1, 2, 3)]
+    stored = [node.scratch(number).get_storage(keeper, 0) for number in (1, 2, 3)]
     assert stored == [0, 5, 6]
 
 
 def test_system_contracts_do_their_part_in_every_block(wallet: Wallet) -> None:
     wallet.send()
     mined = wallet.send()
-    state = wallet.node.state_at(mined.block.header)
+    state = wallet.node.scratch(mined.block.number)
     history = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
     assert state.get_storage(history, 1).to_bytes(32, "big") == mined.block.header.parent_hash
     roots = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")
@@ -95,7 +100,7 @@ def test_py_evm_imports_every_block_with_full_validation(
 ) -> None:
     directory = tmp_path_factory.mktemp("chain")
     with contextlib.closing(Devnet.open(directory, GENESIS, clock)) as node:
-        wallet = Wallet(node, Account.from_key(b"\x11" * 32))
+        wallet = Wallet(node, Key.from_key(b"\x11" * 32))
         keeper, refuser = wallet.deploy(KEEPER), wallet.deploy(REFUSER)
         for number, action in enumerate(actions):
             if action == "transfer":
@@ -109,8 +114,8 @@ def test_py_evm_imports_every_block_with_full_validation(
         expected = node.head_hash
         report = verify(directory)
     stock = new_chain(GENESIS, AtomicDB())
-    for encoded in read_blocks(directory):
-        stock.import_block(rlp.decode(encoded, sedes=VoisinVM.get_block_class()))
+    for block in read_chain(directory):
+        stock.import_block(rlp.decode(block.raw, sedes=VoisinVM.get_block_class()))
     assert "0x" + stock.get_canonical_head().hash.hex() == expected == report.head_hash
     assert report.blocks == report.transactions == len(actions) + 2
 
@@ -123,7 +128,7 @@ def test_a_chain_opened_again_is_the_same(
     wallet.node.close()
     with contextlib.closing(Devnet.open(tmp_path, GENESIS, clock)) as again:
         assert again.head_hash == wallet.node.head_hash
-        found = again.history.mined(mined.transaction.hash)
+        found = again.mined(mined.transaction.hash)
         assert found is not None
         assert found.logs == mined.logs
         assert (found.gas_used, found.succeeded) == (mined.gas_used, True)
@@ -151,31 +156,68 @@ def test_damage_is_named_and_the_directory_stays_free(
     data[middle] ^= 1
     path.write_bytes(data)
     for _ in range(2):
-        with pytest.raises(BlockRecordDamagedError, match="record of block 2 is damaged"):
+        with pytest.raises(BlockRecordDamagedError, match="record 2 of the block log is damaged"):
             Devnet.open(tmp_path, GENESIS, clock)
     with pytest.raises(BlockRecordDamagedError):
         verify(tmp_path)
 
 
-def test_a_block_that_breaks_the_rules_is_named(
+def test_a_block_that_does_not_follow_is_named(
     tmp_path: Path, wallet: Wallet, clock: ReplayClock
 ) -> None:
     wallet.send()
-    block = wallet.send().block
+    wallet.send()
     wallet.node.close()
-    lying = block.copy(header=block.header.copy(gas_used=block.header.gas_used + 1))
-    (kept, _) = read_blocks(tmp_path)
-    (tmp_path / log.LOG_FILE).write_bytes(log._record(1, kept) + log._record(2, rlp.encode(lying)))
-    with pytest.raises(BlockInvalidError, match="block 2 breaks the rules") as caught:
+    (_, second) = log.read_records(tmp_path)
+    write_records(tmp_path, second.payload)
+    with pytest.raises(BlockInvalidError, match="block 1 breaks the rules") as caught:
         Devnet.open(tmp_path, GENESIS, clock)
-    assert caught.value.number == 2
+    assert caught.value.number == 1
+
+
+def test_a_block_with_another_state_than_it_names_is_refused(
+    tmp_path: Path, wallet: Wallet, clock: ReplayClock
+) -> None:
+    wallet.send()
+    wallet.node.close()
+    (record,) = log.read_records(tmp_path)
+    block = BlockRecord.decode(record.payload)
+    changes = Changes.decode(block.changes)
+    rich = {wallet.address: Account(1, 5, EMPTY_CODE)}
+    lying = replace(block, changes=replace(changes, accounts=rich).encode())
+    write_records(tmp_path, lying.encode())
+    with pytest.raises(BlockInvalidError, match="the state is not the one that it names"):
+        Devnet.open(tmp_path, GENESIS, clock)
+
+
+def test_a_block_that_breaks_the_rules_is_found_by_the_judge(
+    tmp_path: Path, wallet: Wallet
+) -> None:
+    wallet.send()
+    wallet.node.close()
+    (record,) = log.read_records(tmp_path)
+    block = BlockRecord.decode(record.payload)
+    header = replace(block.block().header, gas_used=20_999)
+    raw = encode_block(header, block.block().transactions)
+    write_records(tmp_path, replace(block, raw=raw).encode())
+    with pytest.raises(BlockInvalidError, match="block 1 breaks the rules"):
+        verify(tmp_path)
 
 
 def test_what_is_no_block_is_named(tmp_path: Path, clock: ReplayClock) -> None:
     Devnet.open(tmp_path, GENESIS, clock).close()
-    (tmp_path / log.LOG_FILE).write_bytes(log._record(1, b"nonsense"))
+    write_records(tmp_path, b"nonsense")
     with pytest.raises(BlockInvalidError, match="block 1"):
         Devnet.open(tmp_path, GENESIS, clock)
+
+
+def write_records(directory: Path, *payloads: bytes) -> None:
+    (directory / log.LOG_FILE).write_bytes(
+        b"".join(
+            log._record(log.Kind.BLOCK, number, payload)
+            for number, payload in enumerate(payloads, start=1)
+        )
+    )
 
 
 def test_nothing_is_visible_before_the_disk_has_it(
