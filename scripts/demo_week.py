@@ -20,11 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
 from api.settings import Settings
-from devnet.chain import Devnet, fast_signatures
 from devnet.field.dataset import load_dataset
 from devnet.field.keys import build_keys
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import build_schedule
+from devnet.node.chain import Devnet
+from devnet.node.signatures import fast_signatures
 from ledger.clock import ReplayClock
 from ledger.units import UnixSeconds
 from scripts import neighbourhood

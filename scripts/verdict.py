@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select, text
 
 from api.embedded import CHAIN, DATABASE
-from devnet.chain import Devnet
+from devnet.node.chain import Devnet
 from devnet.verify import VerifyReport
 from devnet.verify import verify as verify_chain
 from ledger.store import LedgerStore, open_engine

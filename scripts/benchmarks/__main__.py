@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from devnet.chain import fast_signatures
+from devnet.node.signatures import fast_signatures
 from ledger.clock import SystemClock
 from ledger.errors import VoisinError
 from scripts.benchmarks import demo, devnet, gas, ledger, machine, report, settlement

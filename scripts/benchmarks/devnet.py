@@ -16,12 +16,13 @@ from eth_account import Account
 from eth_typing import Address, BlockNumber
 
 from api.embedded import web3_gateway
-from devnet.chain import Devnet
 from devnet.field.keys import Curve
 from devnet.genesis import SYSTEM_CONTRACTS, Genesis, new_chain
-from devnet.rpc.app import respond
+from devnet.node.chain import Devnet
+from devnet.rpc.dispatch import respond
 from devnet.server import serve
 from ledger.clock import ReplayClock
+from scripts.benchmarks.gas import settlement
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.measuring import (
     NS_PER_MS,
@@ -31,8 +32,10 @@ from scripts.benchmarks.measuring import (
     per_second,
     stopwatch_ns,
 )
+from scripts.benchmarks.rivals import comparison
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from scripts.benchmarks.stage import START_S, Stage
+from scripts.benchmarks.volume import engine
 
 COMMAND: Final = "scripts/bench devnet"
 
@@ -46,6 +49,7 @@ _QUESTIONS: Final = 200
 _ROUNDS: Final = 5
 _STARTS: Final = 15
 _CLOSES: Final = 15
+_MEMBERS: Final = 100
 _ASKED: Final = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
 
 
@@ -55,7 +59,10 @@ def run(trial: Trial) -> tuple[Row, ...]:
         _start(trial.directory),
         _transfers(trial.directory),
         _closing(trial.directory),
+        _settling(trial.directory),
         _block_number(trial.directory),
+        *engine.rows(trial.directory, COMMAND),
+        *comparison.rows(trial.directory),
     )
 
 
@@ -101,7 +108,7 @@ def _transfers(directory: Path) -> Row:
             )
 
         ours_ns, stock_ns = medians_ns(one_round, _ROUNDS)
-        here = devnet.state_at(devnet.head).get_balance(_PAYEE)
+        here = devnet.newest_account(_PAYEE).balance
         if not here == stock.get_vm().state.get_balance(_PAYEE) == (_ROUNDS + 1) * _TRANSFERS:
             raise BenchmarkInvalidError("stock py-evm did not make the same transfers")
     return Row(
@@ -183,6 +190,22 @@ def closing_ns(directory: Path) -> tuple[int, int]:
 def _closing(directory: Path) -> Row:
     what = "eth_call of the same bytes on the same state in the same process"
     return _in_ms("close_with_ocmf_ms", closing_ns(directory / "closing"), 1, what)
+
+
+def _settling(directory: Path) -> Row:
+    with _opened(directory / "settling", Genesis(_CHAIN_ID, START_S)) as (devnet, clock):
+        stage = Stage(devnet, clock)
+        settle, runs = settlement(stage, _MEMBERS), count(1)
+
+        def one_round() -> tuple[int, int]:
+            data = settle(next(runs))
+            tried_ns = stopwatch_ns(lambda: stage.try_out(stage.trade, data))
+            raw = stage.sign(stage.trade.address, data)
+            return stopwatch_ns(lambda: stage.mine(raw)), tried_ns
+
+        times_ns = medians_ns(one_round, _CLOSES)
+    what = "eth_call of the same bytes on the same state in the same process"
+    return _in_ms("settle_100_members_ms", times_ns, 1, what)
 
 
 def _block_number(directory: Path) -> Row:

@@ -8,9 +8,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.typed_data import hash_struct
-from devnet.chain import Devnet
 from devnet.field.keys import Curve, wallet_of
 from devnet.genesis import Genesis
+from devnet.node.chain import Devnet
 from ledger.clock import ReplayClock
 from ledger.proofs import Checkpoint, sign_checkpoint
 from ledger.units import Micros
@@ -65,8 +65,13 @@ def _session(stage: Stage, curve: Curve) -> tuple[int, int]:
 
 def _settled(stage: Stage) -> int:
     """Return the gas of the second run that moves money of 20 members."""
-    accounts = _join(stage)
-    amounts = [1_000 * (number + 1) for number in range(_MEMBERS // 2)]
+    return _second(stage, settlement(stage, _MEMBERS))
+
+
+def settlement(stage: Stage, members: int) -> Callable[[int], bytes]:
+    """Let ``members`` join; return what gives the call data of a run by its number, from 1."""
+    accounts = _join(stage, members)
+    amounts = [1_000 * (number + 1) for number in range(members // 2)]
     moved = [*(-amount for amount in amounts), *amounts]
 
     def settle(run: int) -> bytes:
@@ -81,13 +86,13 @@ def _settled(stage: Stage) -> int:
         )
 
     stage.pass_time(24 * INTERVAL_S)
-    return _second(stage, settle)
+    return settle
 
 
-def _join(stage: Stage) -> list[str]:
-    """Let 20 members join and return their accounts, ascending."""
+def _join(stage: Stage, members: int) -> list[str]:
+    """Let members join and return their accounts, ascending."""
     wallets = sorted(
-        (wallet_of(1, f"member-{number}") for number in range(_MEMBERS)),
+        (wallet_of(1, f"member-{number}") for number in range(members)),
         key=lambda wallet: wallet.address,
     )
     for number, wallet in enumerate(wallets):

@@ -7,14 +7,14 @@ from typing import Any, Final
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from devnet.chain import Devnet
-from devnet.execution import Call, call
 from devnet.field.drivers import Terms
 from devnet.field.events import FiscalSlice, SessionStops
 from devnet.field.keys import Curve, MeterKey, Role, Wallet, meter_key, wallet_of
 from devnet.field.ocmf import OcmfMeter
 from devnet.field.service import Authorization, Places, authorize
-from devnet.history import Mined
+from devnet.node.chain import Devnet
+from devnet.store.history import Mined
+from devnet.tracing.calls import Call, call
 from ledger.clock import ReplayClock
 from ledger.units import Micros, UnixSeconds, WattHours, Watts
 from scripts.benchmarks.rows import BenchmarkInvalidError
@@ -125,7 +125,7 @@ class Stage:
         BenchmarkInvalidError
             If the contract refused it.
         """
-        found = self._devnet.history.mined(bytes.fromhex(self._devnet.send_raw(raw)[2:]))
+        found = self._devnet.mined(bytes.fromhex(self._devnet.send_raw(raw)[2:]))
         if found is None or not found.succeeded:
             raise BenchmarkInvalidError("a contract refused a transaction")
         return found
@@ -139,7 +139,8 @@ class Stage:
             value=0,
             gas=_GAS,
         )
-        return call(self._devnet.chain, self._devnet.next_header(), request)
+        number = self._devnet.head_number
+        return call(self._devnet.scratch(number, self._devnet.next_header()), request)
 
     def fund(self, wallet: Wallet) -> None:
         """Mint demonstration money into a wallet."""
@@ -180,7 +181,7 @@ class Stage:
 
     def pass_time(self, seconds: int) -> None:
         """Move the domain clock on; blocks may have run ahead of it, one second each."""
-        now_s = max(self._clock.now_s(), self._devnet.head.timestamp)
+        now_s = max(self._clock.now_s(), self._devnet.head.header.timestamp)
         self._clock.set(UnixSeconds(now_s + seconds))
 
     def _terms(self, meter: Meter) -> Terms:
