@@ -6,6 +6,7 @@ block log; only then is the block there for anybody.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import RLock
@@ -187,9 +188,8 @@ class Devnet(ChainReader):
         except TransactionRefusedError:
             self._waiting.pop(transaction.hash, None)
             raise
-        for dropped in (added.replaced, *added.evicted):
-            if dropped is not None:
-                self._give_up(dropped.hash, TransactionRefusedError(Refusal.DROPPED))
+        for dropped in filter(None, (added.replaced, *added.evicted)):
+            self._give_up(dropped.hash, TransactionRefusedError(Refusal.DROPPED))
         if self.next_nonce(transaction.sender) > transaction.nonce:
             # A block came between the look at the account and the pool.
             self._drop_late(transaction)
@@ -297,14 +297,17 @@ class Devnet(ChainReader):
         mined = built.block.transactions
         senders = {transaction.sender for transaction in mined}
         nonces = {bytes(sender): self.next_nonce(sender) for sender in senders}
-        for late in self.pool.remove_mined(mined, nonces):
-            self._give_up(late.hash, TransactionRefusedError(Refusal.NONCE_LOW))
+        self._drop_mined(mined, nonces)
         for transaction in mined:
             future = self._waiting.pop(transaction.hash, None)
             if future is not None:
                 future.set_result(None)
         if self.listeners:
             self.listeners.tell(NewBlock(past))
+
+    def _drop_mined(self, mined: Sequence[Transaction], nonces: Mapping[bytes, int]) -> None:
+        for late in self.pool.remove_mined(mined, nonces):
+            self._give_up(late.hash, TransactionRefusedError(Refusal.NONCE_LOW))
 
     def _take(self, built: Built) -> Past | None:
         senders = {
@@ -385,6 +388,7 @@ class Devnet(ChainReader):
         """
         with self.lock:
             self._storage.change(address, account, code, slots)
+            self._drop_mined((), {address: account.nonce})
 
     # Reading what is about to be.
 

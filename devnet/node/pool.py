@@ -4,6 +4,9 @@ Keep transactions that wait for a block, as geth's pool does.
 A sender's transactions are pending as far as their nonces follow each other from the account's, and
 queued beyond the first gap. The pool knows no chain: whoever adds says what the account has.
 
+What it says may be old by the time it is heard: then a transaction that could be mined counts as
+queued until the next block. It does not wait for that, because a block asks for the nonces anew.
+
 Nothing is looked for by going through all that waits, so a full pool is as quick as an empty one.
 """
 

@@ -15,6 +15,7 @@ import orjson
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from starlette.types import Receive, Scope, Send
 
 from devnet.node.chain import Devnet
 from devnet.rpc.dispatch import (
@@ -39,6 +40,9 @@ _COMPUTING_THREADS: Final = 4
 _WAITING_THREADS: Final = 64
 _CLOSE_TIMEOUT_S: Final = 1
 _JSON: Final = "application/json"
+_TEXT: Final = "text/plain"
+_OK: Final = 200
+_NOT_ALLOWED: Final = 405
 _TOO_LARGE: Final = 413
 _TRY_AGAIN_LATER: Final = 1_013
 
@@ -80,16 +84,42 @@ def _look(one: "asyncio.Future[None]") -> None:
         one.exception()
 
 
-def create_rpc(devnet: Devnet) -> FastAPI:
-    """Return the application that answers for ``devnet`` at ``/``, by POST or websocket."""
-    app = FastAPI(title="Voisin devnet", docs_url=None, redoc_url=None, openapi_url=None)
-    desk = _Desk(devnet)
+class RpcApp:
+    """
+    The application that answers for a node at ``/``, by POST or websocket.
 
-    async def post(request: Request) -> Response:
-        body = await _read(request)
+    Requests by POST are what a node has most of, so they pass the framework by, which would cost
+    more than answering them.
+    """
+
+    def __init__(self, devnet: Devnet) -> None:
+        """Answer for ``devnet``."""
+        self._desk = _Desk(devnet)
+        self._rest = _rest_of(devnet, self._desk)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or serve one websocket, as ASGI has it."""
+        if scope["type"] != "http" or scope["path"] != "/":
+            await self._rest(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            await _send(send, _NOT_ALLOWED, _TEXT, b"method not allowed: use POST")
+            return
+        body = await _read(scope, receive)
         if body is None:
-            return Response("request body too large", _TOO_LARGE, media_type="text/plain")
-        return Response(await desk.reply(parse(body)), media_type=_JSON)
+            await _send(send, _TOO_LARGE, _TEXT, b"request body too large")
+        else:
+            await _send(send, _OK, _JSON, await self._desk.reply(parse(body)))
+
+
+def create_rpc(devnet: Devnet) -> RpcApp:
+    """Return the application that answers for ``devnet`` at ``/``, by POST or websocket."""
+    return RpcApp(devnet)
+
+
+def _rest_of(devnet: Devnet, desk: _Desk) -> FastAPI:
+    """Return what answers everything but requests by POST."""
+    app = FastAPI(title="Voisin devnet", docs_url=None, redoc_url=None, openapi_url=None)
 
     async def health(_request: Request) -> Response:
         return Response(orjson.dumps({"head": devnet.head_number}), media_type=_JSON)
@@ -97,7 +127,6 @@ def create_rpc(devnet: Devnet) -> FastAPI:
     async def metrics(_request: Request) -> Response:
         return Response(_metrics(devnet), media_type="text/plain; version=0.0.4")
 
-    app.add_route("/", post, methods=["POST"])
     app.add_route("/health", health, methods=["GET"])
     app.add_route("/metrics", metrics, methods=["GET"])
 
@@ -197,14 +226,20 @@ class _Conversation:
                 await self._send(orjson.dumps(told))
 
 
-async def _read(request: Request) -> bytes | None:
+async def _read(scope: Scope, receive: Receive) -> bytes | None:
     """Return the body, or None as soon as it is too long."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
         return None
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body") and len(body) <= MAX_BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+    return body if len(body) <= MAX_BODY_BYTES else None
+
+
+async def _send(send: Send, status: int, kind: str, body: bytes) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -255,12 +255,16 @@ class TestWebsocket:
             time.sleep(0.01)
         assert not node.listeners
 
-    def test_with_too_long_a_message_is_closed(self, websocket: ClientConnection) -> None:
+    def test_with_too_long_a_message_is_closed(
+        self, running: RunningNode, websocket: ClientConnection
+    ) -> None:
         with pytest.raises(ConnectionClosed) as caught:  # noqa: PT012 - either may notice
             websocket.send("x" * (MAX_BODY_BYTES + 1))
             websocket.recv(TIMEOUT_S)
-        assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code == 1009
+        # The reason may be lost with what the client was still sending.
+        assert caught.value.rcvd is None or caught.value.rcvd.code == 1009
+        with open_websocket(running) as other:
+            assert converse(other, "eth_blockNumber")["result"] == "0x0"
 
     def test_that_reads_too_slowly_is_closed_with_a_reason(
         self, running: RunningNode, wallet: Wallet, monkeypatch: pytest.MonkeyPatch

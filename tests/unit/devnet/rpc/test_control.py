@@ -94,6 +94,13 @@ class TestStateByHand:
         with pytest.raises(ChangedByHandError):
             verify(tmp_path)
 
+    def test_a_nonce_that_was_raised_takes_late_transactions_out(self, wallet: Wallet) -> None:
+        node = wallet.node
+        ask(node, "evm_setAutomine", False)
+        sent = ask(node, "eth_sendRawTransaction", text(wallet.sign()))
+        ask(node, "anvil_setNonce", text(wallet.address), "0x5")
+        assert ask(node, "eth_getTransactionByHash", sent) is None
+
     def test_an_impersonated_account_sends_without_a_key(
         self, tmp_path: Path, wallet: Wallet
     ) -> None:
