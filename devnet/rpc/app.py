@@ -232,11 +232,15 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         return None
     message = await receive()
-    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        return whole if len(whole) <= MAX_BODY_BYTES else None
+    # Joining bytes piece by piece would copy all that came before, each time.
+    body = bytearray(message.get("body", b""))
     while message.get("more_body") and len(body) <= MAX_BODY_BYTES:
         message = await receive()
         body += message.get("body", b"")
-    return body if len(body) <= MAX_BODY_BYTES else None
+    return bytes(body) if len(body) <= MAX_BODY_BYTES else None
 
 
 async def _send(send: Send, status: int, kind: str, body: bytes) -> None:
