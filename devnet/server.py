@@ -40,7 +40,7 @@ class RunningNode:
         shown = f"[{host}]" if ":" in host else host
         self.url: Final = f"http://{shown}:{port}"
         """Where it answers."""
-        config = uvicorn.Config(
+        self._config = uvicorn.Config(
             create_rpc(devnet),
             log_level="warning",
             access_log=False,
@@ -48,8 +48,11 @@ class RunningNode:
             ws="websockets-sansio",
             ws_max_size=MAX_BODY_BYTES,
             timeout_graceful_shutdown=_DRAIN_S,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
         )
-        self._server = _Server(config)
+        self._server = _Server(self._config)
         self._socket = bound
         self._thread = threading.Thread(target=self._run, name=f"devnet {self.url}", daemon=True)
         self._thread.start()
@@ -68,7 +71,9 @@ class RunningNode:
         self._thread.join()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        # uvicorn's own run would take over the signals; its loop, the fastest there is, is wanted.
+        with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
+            runner.run(self._server.serve(sockets=[self._socket]))
 
 
 def serve(devnet: Devnet, host: str = "127.0.0.1", port: int = 0) -> RunningNode:
