@@ -45,6 +45,8 @@ class Storage:
         pass_point: Callable[[str], None] | None,
     ) -> None:
         """Open what ``directory`` holds, whose lock the caller has."""
+        self.directory: Final = directory
+        """Where the chain is kept."""
         self._held: DirectoryLock | None = None
         world, first = begin(genesis)
         self._first = first
