@@ -101,8 +101,7 @@ class FlatEngine:
 
     def patch(self, changes: Changes) -> None:
         """Change the newest state by hand."""
-        self.world.root_after(changes)
-        self.world.commit(self.world.number, changes)
+        self.world.patch(changes)
 
     def steps(self, number: int) -> int:
         """Return how many times the state of block ``number`` was set."""

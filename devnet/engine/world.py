@@ -210,6 +210,12 @@ class World:
         self._storage_tries.clear()
         self.commit(number, changes)
 
+    def patch(self, changes: Changes) -> None:
+        """Change the newest state by hand; tries that are not built yet stay so."""
+        if self._trie is not None:
+            self.root_after(changes)
+        self.commit(self.number, changes)
+
     def steps(self, number: int) -> int:
         """Return how many times the state of block ``number`` was set: by the block, by hand."""
         return len(self._changed.get(number, ()))

@@ -40,7 +40,7 @@ from eth.vm.forks.tangerine_whistle import TangerineWhistleVM
 from eth_typing import Address, BlockNumber
 
 from devnet.engine.blocks import Block, decode_block
-from devnet.engine.encoding import BadRlpError
+from devnet.engine.encoding import BadRlpError, rlp_items
 from devnet.precompile import VoisinVM
 from devnet.stock.importing import import_blocks
 from ledger.errors import InvalidRequest
@@ -75,7 +75,6 @@ _KNOWN_TIMES: Final = frozenset((*(name for name, _ in _BY_TIME), *_BLOB_PARAMET
 _FIRST_BASE_FEE: Final = 1_000_000_000
 _NONCE_LENGTH: Final = 8
 _FIRST_LIST_BYTE: Final = 0xC0
-_LONGEST_SHORT_LIST: Final = 0xF7
 
 
 class ForeignGenesisError(InvalidRequest):
@@ -229,19 +228,10 @@ def split_blocks(chain_rlp: bytes) -> Iterator[bytes]:
     BadRlpError
         If something stands between them, or the last one is cut off.
     """
-    at = 0
-    while at < len(chain_rlp):
-        first = chain_rlp[at]
-        if first < _FIRST_LIST_BYTE:
+    for raw in rlp_items(chain_rlp):
+        if raw[0] < _FIRST_LIST_BYTE:
             raise BadRlpError("expected input list for types.Block")
-        start, length = at + 1, first - _FIRST_LIST_BYTE
-        if first > _LONGEST_SHORT_LIST:
-            start += first - _LONGEST_SHORT_LIST
-            length = int.from_bytes(chain_rlp[at + 1 : start], "big")
-        if start + length > len(chain_rlp):
-            raise BadRlpError("value size exceeds available input length")
-        yield chain_rlp[at : start + length]
-        at = start + length
+        yield raw
 
 
 def _begin(schedule: dict[int, Rules], number: int | None, rules: Rules) -> None:

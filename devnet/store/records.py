@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from devnet.engine.blocks import Block, Header, Receipt, decode_block
 from devnet.engine.encoding import first_item, integer, keccak, rlp_decode, rlp_encode
-from devnet.engine.world import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,6 @@ class BlockRecord:
     def decoded_receipts(self) -> tuple[Receipt, ...]:
         """Return its receipts."""
         return tuple(Receipt.decode(receipt) for receipt in self.receipts)
-
-    def decoded_changes(self) -> Changes:
-        """Return what it did to the state."""
-        return Changes.decode(self.changes)
 
     def header(self) -> tuple[bytes, Header]:
         """Return hash and header of the block, without reading its transactions."""

@@ -6,6 +6,7 @@ records are on disk.
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -187,10 +188,12 @@ class Storage:
         place = self._file.append(Kind.BLOCK, record.encode())
         past = Past(built.block, outcomes_of(built.block, built.receipts))
         self.engine.commit(built.block, built.changes)
-        self._index_block(past)
+        is_full = self._index_block(past)
         self._append(built.block.hash, place)
         self._recent.put(past)
         self._head = past
+        if is_full:
+            self._flush_index()
         return past
 
     def change(
@@ -261,23 +264,29 @@ class Storage:
             there = None
         for number in range(0 if there is None else there[0] + 1, len(self._hashes)):
             past = self.past(number)
-            if past is not None:
-                self._index_block(past)
+            if past is not None and self._index_block(past):
+                self._flush_index()
 
     def _hash_or_none(self, number: int) -> bytes | None:
         return self._hashes[number] if number < len(self._hashes) else None
 
     # Parts.
 
-    def _index_block(self, past: Past) -> None:
-        is_full = self._index.add(
+    def _index_block(self, past: Past) -> bool:
+        """Take a block into the index; say whether enough of it lies in memory to be written."""
+        return self._index.add(
             past.block.number,
             past.block.hash,
             [outcome.transaction.hash for outcome in past.outcomes],
             [(log.address, log.topics) for outcome in past.outcomes for log in outcome.logs],
         )
-        if is_full:
+
+    def _flush_index(self) -> None:
+        try:
             self._index.flush()
+        except sqlite3.Error:
+            # It stays in memory, and can be made again from the log: blocks go on.
+            _log.exception("the index cannot be written")
 
     def _append(self, block_hash: bytes, place: Place) -> None:
         self._places.append(place)

@@ -16,7 +16,6 @@ from eth.vm import opcode_values as op
 from eth.vm.computation import BaseComputation, memory_gas_cost
 from eth.vm.logic.invalid import InvalidOpcode
 
-from devnet.engine.machine import FlatComputation
 from devnet.engine.transactions import Transaction
 
 CALLS: Final = frozenset((op.CALL, op.CALLCODE, op.DELEGATECALL, op.STATICCALL))
@@ -125,13 +124,6 @@ class TracedComputation(BaseComputation):
         super().__init__(state, message, transaction_context)
         if message.depth == 0:
             self.tracer.refund = message.refund
-
-    @property
-    def is_origin_computation(self) -> bool:
-        """Tell whether the sender of the transaction sent the message, as the fork tells it."""
-        if isinstance(self, FlatComputation):
-            return self.msg.depth == 0
-        return super().is_origin_computation
 
     @classmethod
     def apply_computation(

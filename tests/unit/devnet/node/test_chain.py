@@ -1,5 +1,6 @@
 import contextlib
 import logging
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,3 +272,36 @@ def test_opening_says_who_checks_signatures(
     with caplog.at_level(logging.INFO):
         Devnet.open(tmp_path / "said", GENESIS, clock).close()
     assert "signatures by coincurve" in caplog.text
+
+
+def test_blocks_go_on_when_the_index_cannot_be_written(
+    wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = wallet.node._storage._index
+
+    def fail() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "flush", fail)
+        patch.setattr("devnet.store.index.FLUSH_BLOCKS", 1)
+        mined = [wallet.send() for _ in range(3)]
+    for one in mined:
+        assert wallet.node.mined(one.transaction.hash) is not None
+
+
+def test_a_chain_changed_by_hand_many_times_opens_as_it_was(
+    tmp_path: Path, wallet: Wallet, clock: ReplayClock
+) -> None:
+    for number in range(4):
+        rich = wallet.node.newest_account(wallet.address)._replace(balance=number)
+        wallet.node.change(wallet.address, rich, None, {1: number})
+        wallet.send()
+    wallet.node.close()
+    with contextlib.closing(Devnet.open(tmp_path, GENESIS, clock)) as again:
+        assert again.head_hash == wallet.node.head_hash
+        assert again.newest_account(wallet.address).balance == 3
+        proof = again.proof(again.head_number, wallet.address, (1,))
+        assert proof.storage[0].value == 3
+        # The root after the last block, computed anew, is the one that the block names.
+        assert again._storage.engine.root() == again.head.header.state_root

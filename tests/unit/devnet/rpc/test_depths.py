@@ -69,6 +69,17 @@ class TestTraces:
         trace = ask(wallet.node, "debug_traceCall", {"to": refuser}, "latest", {})
         assert trace["failed"] is True
 
+    def test_an_origin_that_delegates_and_creates_costs_what_it_cost(self, wallet: Wallet) -> None:
+        # CREATE with 64 bytes of init code: 6040 5f 5f f0 00.
+        creator = wallet.deploy(bytes.fromhex("60405f5ff000"))
+        permit = {"chainId": 1_337, "address": text(creator), "nonce": wallet.nonce() + 1}
+        wallet.send(authorizationList=[wallet.account.sign_authorization(permit)])
+        mined = wallet.send(to=wallet.address)
+        assert mined.succeeded
+        trace = ask(wallet.node, "debug_traceTransaction", text(mined.transaction.hash))
+        assert trace["gas"] == mined.gas_used
+        assert any(step["op"] == "CREATE" for step in trace["structLogs"])
+
     def test_an_unknown_tracer_is_refused(self, wallet: Wallet) -> None:
         mined = wallet.send()
         given = (text(mined.transaction.hash), {"tracer": "jsTracer"})
