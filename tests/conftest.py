@@ -2,10 +2,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from hypothesis import settings
 
 from devnet.node.chain import Devnet
 from devnet.store.storage import Storage
 from devnet.verify import ChangedByHandError, verify
+
+# Every run tries the same examples, so that a change is judged by itself; new ones are looked for
+# with ``scripts/test tests --hypothesis-profile=explore``.
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)
