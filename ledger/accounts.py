@@ -85,14 +85,14 @@ def world() -> AccountId:
     return AccountId("eur/world")
 
 
-def vault_driver(wallet: str) -> AccountId:
-    """Return a driver's money in the ChargeVault, free and deposited."""
-    return AccountId(f"eur/vault-driver/{wallet}")
+def vault_driver(wallet: str, purse: int = 0) -> AccountId:
+    """Return a driver's money in a purse of the ChargeVault, free and deposited."""
+    return AccountId(f"eur/vault-driver/{wallet}" + (f"/{purse}" if purse else ""))
 
 
-def vault_earned(wallet: str) -> AccountId:
-    """Return a station operator's earnings in the ChargeVault."""
-    return AccountId(f"eur/vault-earned/{wallet}")
+def vault_earned(owner: str) -> AccountId:
+    """Return what is a station operator's in the ChargeVault, or was earned there by a meter."""
+    return AccountId(f"eur/vault-earned/{owner}")
 
 
 def trade_balance(wallet: str) -> AccountId:

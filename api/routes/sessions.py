@@ -17,6 +17,7 @@ Here = Annotated[Context, Depends(context)]
 ADDRESS = r"^0x[0-9a-f]{40}$"
 WORD = r"^0x[0-9a-f]{64}$"
 SIGNATURE = r"^0x[0-9a-f]{130}$"
+UINT32_MAX = 2**32 - 1
 UINT64_MAX = 2**64 - 1
 
 
@@ -38,6 +39,7 @@ class Terms(Strict):
     """Session terms, decision 0003."""
 
     driver: str = Field(pattern=ADDRESS)
+    purse: int = Field(ge=0, le=UINT32_MAX)
     operator: str = Field(pattern=ADDRESS)
     meter_id: str = Field(pattern=WORD)
     id_tag: str = Field(min_length=1, max_length=20)
@@ -52,6 +54,7 @@ class Terms(Strict):
         """Return the terms as the rules know them."""
         return SessionTerms(
             driver=self.driver,
+            purse=self.purse,
             operator=self.operator,
             meter_id=self.meter_id,
             id_tag=self.id_tag,

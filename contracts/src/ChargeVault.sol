@@ -1,264 +1,346 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IChargeVault} from "./interfaces/IChargeVault.sol";
 import {IERC3009Token} from "./interfaces/IERC3009Token.sol";
 import {IMeterRegistry} from "./interfaces/IMeterRegistry.sol";
 import {Billing} from "./libraries/Billing.sol";
-import {Ocmf} from "./libraries/Ocmf.sol";
+import {TermsHash} from "./libraries/TermsHash.sol";
+import {Purse} from "./types/Purse.sol";
+import {Evidence} from "./vault/Evidence.sol";
+import {Purses} from "./vault/Purses.sol";
+import {Stations} from "./vault/Stations.sol";
 
 /// @title ChargeVault
-/// @notice See {IChargeVault}. Immutable; nobody has a role in it.
-contract ChargeVault is IChargeVault, ReentrancyGuardTransient {
-    using SafeERC20 for IERC3009Token;
-
-    /// @notice Type of the terms (EIP-712 `hashStruct`).
+/// @notice See {IChargeVault}. Immutable; nobody has a role in it. This is the session's side: it
+/// opens, raises, closes and expires; money lies in {Purses} and {Stations}, proof in {Evidence}.
+contract ChargeVault is Evidence {
+    /// @notice Type of the terms (EIP-712).
     bytes32 public constant TERMS_TYPEHASH = keccak256(
-        "SessionTerms(address driver,address operator,bytes32 meterId,string idTag,uint64 priceMicrosPerKwh,uint64 flatMicros,uint64 depositMicros,bytes32 tariffFingerprint,uint64 deadline,bytes32 salt)"
+        "SessionTerms(address driver,uint32 purse,address operator,bytes32 meterId,string idTag,uint64 priceMicrosPerKwh,uint64 flatMicros,uint64 depositMicros,bytes32 tariffFingerprint,uint64 deadline,bytes32 salt)"
     );
-
-    /// @dev P-256 verification (EIP-7951).
-    address private constant P256_VERIFY = address(0x100);
-    /// @dev What a meter may show beyond its rated power, in percent.
-    uint256 private constant POWER_TOLERANCE_PERCENT = 105;
-
-    /// @dev One slot for each session.
-    struct Session {
-        uint64 depositMicros;
-        uint64 openedAt;
-        uint64 pageAtOpen;
-        State state;
-    }
-
-    /// @notice Token of all deposits.
-    IERC3009Token public immutable TOKEN;
-    /// @notice Who may sign for which meter.
-    IMeterRegistry public immutable REGISTRY;
-
-    mapping(bytes32 sessionId => Session session) private _sessions;
-    mapping(address driver => uint64 micros) private _free;
-    mapping(address operator => uint64 micros) private _earned;
-    mapping(bytes32 meterId => uint64 page) private _lastPage;
+    /// @notice Type of a top-up (EIP-712 `hashStruct`); its hash is the ERC-3009 nonce.
+    bytes32 public constant TOP_UP_TYPEHASH =
+        keccak256("TopUp(bytes32 sessionId,uint64 depositMicros,uint64 amountMicros)");
+    /// @notice Type of a total that the driver signs (EIP-712).
+    bytes32 public constant TOTAL_TYPEHASH = keccak256("SessionTotal(bytes32 sessionId,uint64 totalMicros)");
 
     /// @param token Vetted token of 6 decimals with ERC-3009.
     /// @param registry Registry of meters.
-    constructor(IERC3009Token token, IMeterRegistry registry) {
-        TOKEN = token;
-        REGISTRY = registry;
-    }
+    constructor(IERC3009Token token, IMeterRegistry registry)
+        EIP712("Voisin", "1")
+        Purses(token)
+        Stations(registry)
+    {}
 
     /// @inheritdoc IChargeVault
-    function sessionOf(bytes32 sessionId) external view returns (uint64, uint64, uint64, State) {
-        Session memory session = _sessions[sessionId];
-        return (session.depositMicros, session.openedAt, session.pageAtOpen, session.state);
-    }
-
-    /// @inheritdoc IChargeVault
-    function freeOf(address driver) external view returns (uint64) {
-        return _free[driver];
-    }
-
-    /// @inheritdoc IChargeVault
-    function earnedOf(address operator) external view returns (uint64) {
-        return _earned[operator];
-    }
-
-    /// @inheritdoc IChargeVault
-    function lastPageOf(bytes32 meterId) external view returns (uint64) {
-        return _lastPage[meterId];
-    }
-
-    /// @inheritdoc IChargeVault
-    function open(Terms calldata terms, uint256 validAfter, uint256 validBefore, uint8 v, bytes32 r, bytes32 s)
+    function open(Terms calldata terms, Authorization calldata authorization)
         external
         nonReentrant
         returns (bytes32 sessionId)
     {
-        // Check: new terms that a record can end in time.
-        sessionId = hashTerms(terms);
-        require(_sessions[sessionId].state == State.None, ChargeVault_AlreadyOpened(sessionId));
-        require(terms.depositMicros != 0, ChargeVault_NoDeposit());
-        require(bytes(terms.idTag).length != 0, ChargeVault_Unbindable());
-        require(block.timestamp < terms.deadline, ChargeVault_DeadlinePassed(terms.deadline, block.timestamp));
-        _validMeter(terms.meterId);
+        // Check: a salt that no standing balance asks for, so that no terms open twice.
+        require(uint256(terms.salt) > type(uint24).max, ChargeVault_BadSalt(terms.salt));
 
         // Effect: the deposit is held.
-        uint64 page = _lastPage[terms.meterId];
-        _sessions[sessionId] = Session(terms.depositMicros, uint64(block.timestamp), page, State.Open);
+        sessionId = hashTerms(terms);
+        (address driver, uint64 micros) = (terms.driver, terms.depositMicros);
+        uint256 key = _key(driver, terms.purse);
+        _begin(terms, sessionId, key, _purses[key], micros, true);
 
         // Interaction: the driver's signature lets exactly this contract take exactly this deposit.
-        TOKEN.receiveWithAuthorization(
-            terms.driver, address(this), terms.depositMicros, validAfter, validBefore, sessionId, v, r, s
-        );
-
-        // Log.
-        emit SessionOpened(
-            sessionId, terms.driver, terms.operator, terms.meterId, terms.depositMicros, page, terms.deadline
-        );
+        _pull(driver, micros, sessionId, authorization);
     }
 
     /// @inheritdoc IChargeVault
-    function closeWithOcmf(Terms calldata terms, bytes calldata payload, bytes calldata signature)
-        external
-        nonReentrant
-    {
-        // Check: an open session, and a record of it that its meter has signed.
-        bytes32 sessionId = hashTerms(terms);
-        Session memory session = _openSession(sessionId);
-        require(block.timestamp < terms.deadline, ChargeVault_DeadlinePassed(terms.deadline, block.timestamp));
-        Ocmf.Session memory record = _verified(terms, session, payload, signature);
+    function openFromBalance(Terms calldata terms, bytes calldata signature) public returns (bytes32 sessionId) {
+        // Check: the driver wants it, these terms for the first time, and the money is there.
+        sessionId = hashTerms(terms);
+        (address driver, uint64 micros) = (terms.driver, terms.depositMicros);
+        if (msg.sender != driver) {
+            _checkDriver(driver, sessionId, signature);
+        }
+        uint256 key = _key(driver, terms.purse);
+        Purse purse = _purses[key];
+        require(uint256(terms.salt) == purse.opened() + 1, ChargeVault_BadSalt(terms.salt));
+        _checkFree(driver, purse, micros);
 
-        // Effect: charge and refund are the deposit, exactly.
+        // Effect: the deposit is held.
+        _begin(terms, sessionId, key, purse.takeFree(micros), micros, false);
+    }
+
+    /// @inheritdoc IChargeVault
+    function openBatch(SignedTerms[] calldata orders) external {
+        for (uint256 i = 0; i < orders.length; ++i) {
+            openFromBalance(orders[i].terms, orders[i].signature);
+        }
+    }
+
+    /// @inheritdoc IChargeVault
+    function topUp(
+        Terms calldata terms,
+        Opening calldata opening,
+        uint64 amountMicros,
+        Authorization calldata authorization
+    ) external nonReentrant {
+        // Check, effect: more is held.
+        (bytes32 sessionId, uint256 key, Purse purse) = _running(terms, opening);
+        _raise(sessionId, key, purse, amountMicros, true);
+
+        // Interaction: the signature says what the deposit was, so it counts once.
+        bytes32 nonce = keccak256(abi.encode(TOP_UP_TYPEHASH, sessionId, purse.deposit(), amountMicros));
+        _pull(terms.driver, amountMicros, nonce, authorization);
+    }
+
+    /// @inheritdoc IChargeVault
+    function topUpFromBalance(Terms calldata terms, Opening calldata opening, uint64 amountMicros) external {
+        // Check: the driver's own money, and it is there.
+        address driver = terms.driver;
+        require(msg.sender == driver, ChargeVault_NotTheDriver(msg.sender, driver));
+        (bytes32 sessionId, uint256 key, Purse purse) = _running(terms, opening);
+        _checkFree(driver, purse, amountMicros);
+
+        // Effect: more is held.
+        _raise(sessionId, key, purse.takeFree(amountMicros), amountMicros, false);
+    }
+
+    /// @inheritdoc IChargeVault
+    function closeWithOcmf(
+        Terms calldata terms,
+        Opening calldata opening,
+        bytes calldata payload,
+        bytes calldata signature
+    ) external nonReentrant {
+        _closeByRecord(terms, opening, payload, signature, 0, signature[:0]);
+    }
+
+    /// @inheritdoc IChargeVault
+    function closeCosigned(
+        Terms calldata terms,
+        Opening calldata opening,
+        bytes calldata payload,
+        bytes calldata signature,
+        uint64 totalMicros,
+        bytes calldata driverSignature
+    ) external nonReentrant {
+        require(totalMicros != 0, ChargeVault_TotalTooSmall(totalMicros, 1));
+        _closeByRecord(terms, opening, payload, signature, totalMicros, driverSignature);
+    }
+
+    /// @inheritdoc IChargeVault
+    function close(
+        Terms calldata terms,
+        Opening calldata opening,
+        Reading calldata reading,
+        bytes calldata signature
+    ) external nonReentrant {
+        (bytes32 sessionId, uint256 key, Purse purse) = _running(terms, opening);
+        _closeByReading(terms, opening, sessionId, key, purse, reading, signature);
+    }
+
+    /// @inheritdoc IChargeVault
+    function closeBatch(SignedReading[] calldata readings) external nonReentrant {
+        for (uint256 i = 0; i < readings.length; ++i) {
+            SignedReading calldata one = readings[i];
+            (bytes32 sessionId, uint256 key, Purse purse, bool isOpen_) = _find(one.terms, one.opening);
+            // Whoever ends one of them first must not be able to hold up the others.
+            if (!isOpen_ || block.timestamp >= one.terms.deadline) {
+                emit SessionPassedOver(sessionId);
+                continue;
+            }
+            _closeByReading(one.terms, one.opening, sessionId, key, purse, one.reading, one.signature);
+        }
+    }
+
+    /// @inheritdoc IChargeVault
+    function expire(Terms calldata terms, Opening calldata opening) external nonReentrant {
+        // Check: an open session whose deadline has come.
+        (bytes32 sessionId, uint256 key, Purse purse, bool isOpen_) = _find(terms, opening);
+        require(isOpen_, ChargeVault_NotOpen(sessionId));
+        uint64 deadline = terms.deadline;
+        require(block.timestamp >= deadline, ChargeVault_DeadlineNotPassed(deadline, block.timestamp));
+
+        // Effect, interaction: nothing is charged, the whole deposit goes back.
+        uint64 refund = purse.deposit();
+        address driver = terms.driver;
+        bool pushed = _end(driver, key, purse, refund, opening.fromWallet);
+
+        // Log.
+        emit SessionExpired(sessionId, driver, refund, pushed);
+    }
+
+    /// @inheritdoc IChargeVault
+    function isOpen(Terms calldata terms, Opening calldata opening) external view returns (bool found) {
+        (,,, found) = _find(terms, opening);
+    }
+
+    /// @inheritdoc IChargeVault
+    function hashTerms(Terms calldata terms) public pure returns (bytes32) {
+        return TermsHash.hash(TERMS_TYPEHASH, terms);
+    }
+
+    /// @dev Checks new terms and holds their deposit in a purse, whose state this is.
+    function _begin(
+        Terms calldata terms,
+        bytes32 sessionId,
+        uint256 key,
+        Purse purse,
+        uint64 micros,
+        bool fromWallet
+    ) private {
+        // Check: terms that somebody can end in time, in a purse where nothing runs.
+        (address driver, uint32 number, address operator, bytes32 meterId) =
+            (terms.driver, terms.purse, terms.operator, terms.meterId);
+        require(!purse.isRunning(), ChargeVault_PurseInUse(driver, number));
+        require(micros != 0, ChargeVault_NoDeposit());
+        require(bytes(terms.idTag).length != 0, ChargeVault_Unbindable());
+        _checkInTime(terms.deadline);
+        uint64 page = _pageAtOpen(meterId, operator);
+
+        // Effect: the deposit is held.
+        _purses[key] = purse.begin(micros, _seal(sessionId, uint64(block.timestamp), page, fromWallet));
+
+        // Log.
+        emit SessionOpened(sessionId, driver, operator, number, meterId, micros, page, fromWallet);
+    }
+
+    /// @dev Raises the deposit of a running session.
+    function _raise(bytes32 sessionId, uint256 key, Purse purse, uint64 amountMicros, bool fromWallet) private {
+        // Check, effect: something comes, and it fits.
+        require(amountMicros != 0, ChargeVault_NoDeposit());
+        Purse raised = purse.raise(amountMicros);
+        _purses[key] = raised;
+
+        // Log.
+        emit SessionToppedUp(sessionId, amountMicros, raised.deposit(), fromWallet);
+    }
+
+    /// @dev Ends a session by its station meter's record, and by a total that the driver has signed
+    /// unless that is 0.
+    function _closeByRecord(
+        Terms calldata terms,
+        Opening calldata opening,
+        bytes calldata payload,
+        bytes calldata signature,
+        uint64 totalMicros,
+        bytes calldata driverSignature
+    ) private {
+        // Check: an open session, and a record of it that its meter has signed.
+        (bytes32 sessionId, uint256 key, Purse purse) = _running(terms, opening);
+        (uint64 energyWh, uint64 page) = _proveByRecord(terms, opening, payload, signature);
+        uint64 held = purse.deposit();
+        uint64 charge = Billing.charge(energyWh, terms.priceMicrosPerKwh, terms.flatMicros, held);
+
+        // Check: a total that covers the record.
+        if (totalMicros != 0) {
+            bytes32 total = keccak256(abi.encode(TOTAL_TYPEHASH, sessionId, totalMicros));
+            _checkDriver(terms.driver, total, driverSignature);
+            require(totalMicros >= charge, ChargeVault_TotalTooSmall(totalMicros, charge));
+            charge = totalMicros < held ? totalMicros : held;
+        }
+
+        // Effect: the charge is earned, and the page is seen.
+        bool elsewhere = _earnByRecord(terms.meterId, terms.operator, charge, page);
+
+        // Effect, interaction, log.
+        _close(terms, opening.fromWallet, sessionId, key, purse, energyWh, charge, page);
+        if (elsewhere) {
+            emit EarningsCollected(terms.meterId, terms.operator, charge);
+        }
+    }
+
+    /// @dev Ends a session by a gateway's reading.
+    function _closeByReading(
+        Terms calldata terms,
+        Opening calldata opening,
+        bytes32 sessionId,
+        uint256 key,
+        Purse purse,
+        Reading calldata reading,
+        bytes calldata signature
+    ) private {
+        // Check: a reading of it that its meter's gateway has signed.
+        uint64 energyWh = _proveByReading(terms.meterId, sessionId, opening.openedAt, reading, signature);
         uint64 charge =
-            Billing.charge(record.energyWh, terms.priceMicrosPerKwh, terms.flatMicros, session.depositMicros);
-        uint64 refund = session.depositMicros - charge;
-        _end(sessionId, State.Closed);
-        _lastPage[terms.meterId] = record.page;
+            Billing.charge(energyWh, terms.priceMicrosPerKwh, terms.flatMicros, purse.deposit());
+
+        // Effect: the charge is earned.
         _earned[terms.operator] += charge;
 
-        // Interaction: the refund leaves in this transaction.
-        bool pushed = _payOrCredit(terms.driver, refund);
+        // Effect, interaction, log.
+        _close(terms, opening.fromWallet, sessionId, key, purse, energyWh, charge, 0);
+    }
+
+    /// @dev Ends a session: charge and refund are the deposit, exactly.
+    function _close(
+        Terms calldata terms,
+        bool fromWallet,
+        bytes32 sessionId,
+        uint256 key,
+        Purse purse,
+        uint64 energyWh,
+        uint64 charge,
+        uint64 page
+    ) private {
+        // Effect, interaction: the refund leaves in this transaction.
+        uint64 refund = purse.deposit() - charge;
+        address driver = terms.driver;
+        bool pushed = _end(driver, key, purse, refund, fromWallet);
 
         // Log.
         emit SessionClosed(
-            sessionId, terms.driver, terms.operator, uint64(record.energyWh), charge, refund, record.page, pushed
+            sessionId, driver, terms.operator, energyWh, charge, refund, page, pushed
         );
     }
 
-    /// @inheritdoc IChargeVault
-    function expire(Terms calldata terms) external nonReentrant {
-        // Check: an open session whose deadline has come.
-        bytes32 sessionId = hashTerms(terms);
-        Session memory session = _openSession(sessionId);
-        require(block.timestamp >= terms.deadline, ChargeVault_DeadlineNotPassed(terms.deadline, block.timestamp));
-
-        // Effect: nothing is charged.
-        _end(sessionId, State.Expired);
-
-        // Interaction: the whole deposit goes back.
-        bool pushed = _payOrCredit(terms.driver, session.depositMicros);
-
-        // Log.
-        emit SessionExpired(sessionId, terms.driver, session.depositMicros, pushed);
+    /// @dev Returns an open session before its deadline, and its purse.
+    function _running(Terms calldata terms, Opening calldata opening)
+        private
+        view
+        returns (bytes32 sessionId, uint256 key, Purse purse)
+    {
+        bool found;
+        (sessionId, key, purse, found) = _find(terms, opening);
+        require(found, ChargeVault_NotOpen(sessionId));
+        _checkInTime(terms.deadline);
     }
 
-    /// @inheritdoc IChargeVault
-    function withdraw(uint64 amountMicros) external nonReentrant {
-        // Check: the credit is there.
-        uint64 held = _free[msg.sender];
-        require(amountMicros <= held, ChargeVault_Insufficient(msg.sender, held, amountMicros));
-        // Effect, interaction, log.
-        _free[msg.sender] = held - amountMicros;
-        TOKEN.safeTransfer(msg.sender, amountMicros);
-        emit Withdrawn(msg.sender, amountMicros);
+    /// @dev Checks that a deadline is in the future.
+    function _checkInTime(uint64 deadline) private view {
+        require(block.timestamp < deadline, ChargeVault_DeadlinePassed(deadline, block.timestamp));
     }
 
-    /// @inheritdoc IChargeVault
-    function withdrawEarned(uint64 amountMicros) external nonReentrant {
-        // Check: the earnings are there.
-        uint64 held = _earned[msg.sender];
-        require(amountMicros <= held, ChargeVault_Insufficient(msg.sender, held, amountMicros));
-        // Effect, interaction, log.
-        _earned[msg.sender] = held - amountMicros;
-        TOKEN.safeTransfer(msg.sender, amountMicros);
-        emit EarningsWithdrawn(msg.sender, amountMicros);
+    /// @dev Returns the session of these terms and this opening, its purse, and whether it is open.
+    function _find(Terms calldata terms, Opening calldata opening)
+        private
+        view
+        returns (bytes32 sessionId, uint256 key, Purse purse, bool found)
+    {
+        sessionId = hashTerms(terms);
+        key = _key(terms.driver, terms.purse);
+        purse = _purses[key];
+        found = purse.isSealedBy(_seal(sessionId, opening.openedAt, opening.pageAtOpen, opening.fromWallet));
     }
 
-    /// @notice Returns the id of a session: the hash of its terms.
-    function hashTerms(Terms calldata terms) public pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                TERMS_TYPEHASH,
-                terms.driver,
-                terms.operator,
-                terms.meterId,
-                keccak256(bytes(terms.idTag)),
-                terms.priceMicrosPerKwh,
-                terms.flatMicros,
-                terms.depositMicros,
-                terms.tariffFingerprint,
-                terms.deadline,
-                terms.salt
-            )
-        );
+    /// @dev Checks that free money is there.
+    function _checkFree(address driver, Purse purse, uint64 micros) private pure {
+        require(micros <= purse.free(), ChargeVault_Insufficient(driver, purse.free(), micros));
     }
 
-    /// @dev Returns a session that holds a deposit.
-    function _openSession(bytes32 sessionId) private view returns (Session memory session) {
-        session = _sessions[sessionId];
-        require(session.state == State.Open, ChargeVault_NotOpen(sessionId));
+    /// @dev Checks that the driver has signed a struct.
+    function _checkDriver(address driver, bytes32 structHash, bytes calldata signature) private view {
+        (address found,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(structHash), signature);
+        require(found != address(0) && found == driver, ChargeVault_NotTheDriver(found, driver));
     }
 
-    /// @dev Returns an enrolled station meter whose key counts now.
-    function _validMeter(bytes32 meterId) private view returns (IMeterRegistry.Meter memory meter) {
-        meter = REGISTRY.meterOf(meterId);
-        require(
-            meter.ratedPowerW != 0 && !meter.revoked && meter.kind == IMeterRegistry.Kind.Station
-                && meter.validFrom <= block.timestamp && block.timestamp < meter.validUntil,
-            ChargeVault_MeterNotValid(meterId)
-        );
-    }
-
-    /// @dev Returns what the record says, once it is proven to be of this session and possible.
-    function _verified(
-        Terms calldata terms,
-        Session memory session,
-        bytes calldata payload,
-        bytes calldata signature
-    ) private view returns (Ocmf.Session memory record) {
-        IMeterRegistry.Meter memory meter = _validMeter(terms.meterId);
-        _checkSignature(terms.meterId, meter, sha256(payload), signature);
-        record = Ocmf.read(payload);
-        require(record.hasIdTag, ChargeVault_Unbindable());
-        bytes32 wanted = keccak256(bytes(terms.idTag));
-        require(record.idTagHash == wanted, ChargeVault_ForeignRecord(record.idTagHash, wanted));
-        uint64 last = _lastPage[terms.meterId];
-        uint64 floor = last > session.pageAtOpen ? last : session.pageAtOpen;
-        require(record.page > floor, ChargeVault_OldPage(record.page, floor));
-        uint256 elapsed = block.timestamp - session.openedAt;
-        uint256 most = uint256(meter.ratedPowerW) * elapsed * POWER_TOLERANCE_PERCENT / (3600 * 100);
-        require(record.energyWh <= most, ChargeVault_AbovePower(record.energyWh, most));
-    }
-
-    /// @dev Checks a signature over the SHA-256 of a payload. High s is accepted: replay is
-    /// prevented by the page, never by the signature.
-    function _checkSignature(
-        bytes32 meterId,
-        IMeterRegistry.Meter memory meter,
-        bytes32 digest,
-        bytes calldata signature
-    ) private view {
-        bool isR1 = meter.curve == IMeterRegistry.Curve.Secp256r1;
-        require(signature.length == (isR1 ? 64 : 65), ChargeVault_BadSignatureLength(signature.length));
-        bytes32 r = bytes32(signature[0:32]);
-        bytes32 s = bytes32(signature[32:64]);
-        if (isR1) {
-            (bool ok, bytes memory answer) = P256_VERIFY.staticcall(abi.encode(digest, r, s, meter.x, meter.y));
-            require(ok && answer.length == 32 && bytes32(answer) == bytes32(uint256(1)), ChargeVault_BadSignature(meterId));
-            return;
-        }
-        address signer = ecrecover(digest, uint8(signature[64]), r, s);
-        address wanted = address(uint160(uint256(keccak256(abi.encode(meter.x, meter.y)))));
-        require(signer != address(0) && signer == wanted, ChargeVault_BadSignature(meterId));
-    }
-
-    /// @dev Ends a session; its deposit is no longer held.
-    function _end(bytes32 sessionId, State state) private {
-        _sessions[sessionId].depositMicros = 0;
-        _sessions[sessionId].state = state;
-    }
-
-    /// @dev Pays a driver, or credits them if the token refuses, so that a blocked driver never
-    /// blocks a station. Returns whether it was paid.
-    function _payOrCredit(address driver, uint64 amountMicros) private returns (bool pushed) {
-        if (amountMicros == 0) {
-            return true;
-        }
-        pushed = TOKEN.trySafeTransfer(driver, amountMicros);
-        if (!pushed) {
-            _free[driver] += amountMicros;
-        }
+    /// @dev Returns the hash that a purse keeps of its running session.
+    function _seal(bytes32 sessionId, uint64 openedAt, uint64 pageAtOpen, bool fromWallet)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(sessionId, openedAt, pageAtOpen, fromWallet));
     }
 }

@@ -63,6 +63,8 @@ class Terms:
 
     driver: str
     """Address of who pays."""
+    purse: int
+    """Which of the driver's purses holds the deposit."""
     operator: str
     """Address of who is paid."""
     meter_id: bytes
@@ -85,8 +87,13 @@ class Terms:
     @property
     def session_id(self) -> bytes:
         """Hash of the terms, 32 bytes: the session's id and the deposit's ERC-3009 nonce."""
-        values: dict[str, object] = {
+        return hash_struct("SessionTerms", self.values())
+
+    def values(self) -> dict[str, object]:
+        """Return the terms under the names that they are signed by."""
+        return {
             "driver": self.driver,
+            "purse": self.purse,
             "operator": self.operator,
             "meterId": self.meter_id,
             "idTag": self.id_tag,
@@ -97,7 +104,6 @@ class Terms:
             "deadline": self.deadline_s,
             "salt": self.salt,
         }
-        return hash_struct("SessionTerms", values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +305,7 @@ def session_body(quote: Quote, wish: Wish, signature: bytes) -> dict[str, object
 def _read_terms(document: Mapping[str, object]) -> Terms:
     return Terms(
         driver=_address(document["driver"]),
+        purse=_number(document["purse"]),
         operator=_address(document["operator"]),
         meter_id=_word(document["meter_id"]),
         id_tag=str(document["id_tag"]),

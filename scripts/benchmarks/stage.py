@@ -78,6 +78,7 @@ class Stage:
         self.vault: Final = Contract.at("ChargeVault", vault)
         self.trade: Final = Contract.at("TradeLedger", trade)
         self.places: Final = Places(devnet.genesis.chain_id, token, vault, trade)
+        self.mined: Final[list[Mined]] = []
         self._driver: Final = wallet_of(_SEED, "driver")
         self._operator: Final = wallet_of(_SEED, "operator")
         for code in (
@@ -100,12 +101,38 @@ class Stage:
         """
         return self.mine(self.sign(to, data))
 
+    def send_as(self, wallet: Wallet, to: str, data: bytes) -> Mined:
+        """
+        Mine a transaction of somebody else.
+
+        Raises
+        ------
+        BenchmarkInvalidError
+            If the contract refused it.
+        """
+        account: LocalAccount = Account.from_key(wallet.private_key)
+        nonce = self._devnet.next_nonce(wallet.address)
+        return self.mine(self._signed(account, nonce, to, data))
+
+    @property
+    def now_s(self) -> UnixSeconds:
+        """Where the domain clock stands."""
+        return self._clock.now_s()
+
+    @property
+    def head_s(self) -> int:
+        """Time of the newest block, in Unix seconds."""
+        return self._devnet.head.header.timestamp
+
     def sign(self, to: str | None, data: bytes) -> bytes:
         """Sign the next transaction; it must be mined before another one is signed."""
+        return self._signed(self._account, next(self._nonces), to, data)
+
+    def _signed(self, account: LocalAccount, nonce: int, to: str | None, data: bytes) -> bytes:
         fields: dict[str, Any] = {
             "type": 2,
             "chainId": self._devnet.genesis.chain_id,
-            "nonce": next(self._nonces),
+            "nonce": nonce,
             "maxFeePerGas": 0,
             "maxPriorityFeePerGas": 0,
             "gas": _GAS,
@@ -114,7 +141,7 @@ class Stage:
         }
         if to is not None:
             fields["to"] = bytes.fromhex(to[2:])
-        return bytes(self._account.sign_transaction(fields).raw_transaction)
+        return bytes(account.sign_transaction(fields).raw_transaction)
 
     def mine(self, raw: bytes) -> Mined:
         """
@@ -128,6 +155,7 @@ class Stage:
         found = self._devnet.mined(bytes.fromhex(self._devnet.send_raw(raw)[2:]))
         if found is None or not found.succeeded:
             raise BenchmarkInvalidError("a contract refused a transaction")
+        self.mined.append(found)
         return found
 
     def try_out(self, contract: Contract, data: bytes) -> bytes:
@@ -147,9 +175,9 @@ class Stage:
         data = self.token.encode("mint", wallet.address_hex, _PURSE_MICROS)
         self.send(self.token.address, data)
 
-    def enrol(self, name: str, curve: Curve) -> Meter:
-        """Enrol a station's meter with a key on ``curve``."""
-        key = meter_key(_SEED, Role.STATION_METER, name, curve, _RATED_W)
+    def enrol(self, name: str, curve: Curve, role: Role = Role.STATION_METER) -> Meter:
+        """Enrol a meter with a key on ``curve``, which earns for the operator."""
+        key = meter_key(_SEED, role, name, curve, _RATED_W)
         data = self.registry.encode(
             "enrol",
             key.meter_id,
@@ -162,6 +190,9 @@ class Stage:
             FOREVER_S,
         )
         self.send(self.registry.address, data)
+        assigned = self.registry.encode("assign", key.meter_id, self._operator.address_hex)
+        self.send(self.registry.address, assigned)
+        self.send(self.vault.address, self.vault.encode("bind", key.meter_id))
         return Meter(key)
 
     def authorize(self, wallet: Wallet, payee: Contract, micros: Micros, nonce: bytes) -> bytes:
@@ -171,23 +202,27 @@ class Stage:
 
     def open_session(self, meter: Meter) -> Closing:
         """Open a session, let its hour pass, and return the call that ends it."""
-        terms = self._terms(meter)
+        terms = self.terms(meter)
         begin_s = self._clock.now_s()
         seal = self.authorize(self._driver, self.vault, _DEPOSIT_MICROS, terms.session_id)
-        data = self.vault.encode("open", _fields(terms), 0, FOREVER_S, *split(seal))
+        data = self.vault.encode("open", terms_tuple(terms), (0, FOREVER_S, *split(seal)))
+        page = meter.pages
         opened = self.send(self.vault.address, data)
+        opening = (self._devnet.head.header.timestamp, page, True)
         self.pass_time(INTERVAL_S)
-        return Closing(opened, self._closing(meter, terms, begin_s))
+        return Closing(opened, self.record_closing(meter, terms, opening, begin_s))
 
     def pass_time(self, seconds: int) -> None:
         """Move the domain clock on; blocks may have run ahead of it, one second each."""
         now_s = max(self._clock.now_s(), self._devnet.head.header.timestamp)
         self._clock.set(UnixSeconds(now_s + seconds))
 
-    def _terms(self, meter: Meter) -> Terms:
+    def terms(self, meter: Meter) -> Terms:
+        """Return terms of the first driver at a meter, to be opened from its wallet."""
         salt = next(self._salts).to_bytes(32)[::-1]
         return Terms(
             driver=self._driver.address_hex,
+            purse=0,
             operator=self._operator.address_hex,
             meter_id=meter.key.meter_id,
             id_tag=salt.hex()[:20].upper(),
@@ -199,7 +234,10 @@ class Stage:
             salt=salt,
         )
 
-    def _closing(self, meter: Meter, terms: Terms, begin_s: UnixSeconds) -> bytes:
+    def record_closing(
+        self, meter: Meter, terms: Terms, opening: tuple[int, int, bool], begin_s: UnixSeconds
+    ) -> bytes:
+        """Return the call that closes a session with its meter's record, an hour after it began."""
         begin_wh = WattHours(meter.register_wh)
         meter.register_wh += _SESSION_WH
         meter.pages += 1
@@ -224,7 +262,9 @@ class Stage:
             valid_until_s=UnixSeconds(FOREVER_S),
         )
         signature = signature_for_chain(record, known)
-        return self.vault.encode("closeWithOcmf", _fields(terms), record.payload, signature)
+        return self.vault.encode(
+            "closeWithOcmf", terms_tuple(terms), opening, record.payload, signature
+        )
 
 
 def split(signature: bytes) -> tuple[int, bytes, bytes]:
@@ -232,10 +272,11 @@ def split(signature: bytes) -> tuple[int, bytes, bytes]:
     return signature[64], signature[:32], signature[32:64]
 
 
-def _fields(terms: Terms) -> tuple[object, ...]:
+def terms_tuple(terms: Terms) -> tuple[object, ...]:
     """Return the terms as the contract takes them."""
     return (
         terms.driver,
+        terms.purse,
         terms.operator,
         terms.meter_id,
         terms.id_tag,

@@ -1,53 +1,73 @@
 """What the ledger says that each contract field must hold (decision 0001)."""
 
+import json
 from collections.abc import Iterator
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from settlement.chain.reconciliation import Expectation
+from settlement.charging.terms import SessionTerms
 from settlement.engine.service import Service
 from settlement.tables import run, session
 
-_LIVE = ("open", "charging", "closing", "held")
+_LIVE: Final = ("open", "charging", "closing", "held")
+_ADDRESS_CHARACTERS: Final = 42
 
 
 def expectations(service: Service, connection: Connection) -> Iterator[Expectation]:
     """Return what each contract field must hold at the last final block."""
     yield from _free(service, connection)
     yield from _deposits(service, connection)
-    fields = (
-        ("eur/vault-earned/", service.contracts.vault, "earnedOf"),
-        ("eur/trade-balance/", service.contracts.trade, "balanceOf"),
-    )
-    for prefix, contract, function in fields:
-        for balance in service.book.balances(connection, prefix):
-            holder = balance.account.removeprefix(prefix)
-            yield Expectation(balance.account, contract, function, holder, balance.posted)
+    yield from _earned(service, connection)
+    prefix = "eur/trade-balance/"
+    for balance in service.book.balances(connection, prefix):
+        holder = balance.account.removeprefix(prefix)
+        yield Expectation(
+            balance.account, service.contracts.trade, "balanceOf", (holder,), balance.posted
+        )
 
 
 def _free(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Return each driver's free credit: what is posted less what is held."""
+    """Return the free money of each purse: what is posted less what is held."""
     prefix = "eur/vault-driver/"
     for balance in service.book.balances(connection, prefix):
+        wallet, _, purse = balance.account.removeprefix(prefix).partition("/")
         yield Expectation(
             account=balance.account,
             contract=service.contracts.vault,
             function="freeOf",
-            argument=balance.account.removeprefix(prefix),
+            arguments=(wallet, int(purse or 0)),
             amount_micros=balance.posted - balance.pending_debits,
         )
 
 
+def _earned(service: Service, connection: Connection) -> Iterator[Expectation]:
+    """Return what each operator has, and what each meter has earned that was not collected."""
+    prefix = "eur/vault-earned/"
+    vault = service.contracts.vault
+    for balance in service.book.balances(connection, prefix):
+        owner = balance.account.removeprefix(prefix)
+        if len(owner) == _ADDRESS_CHARACTERS:
+            yield Expectation(balance.account, vault, "earnedOf", (owner,), balance.posted)
+        else:
+            meter = bytes.fromhex(owner[2:])
+            yield Expectation(balance.account, vault, "stationEarned", (meter,), balance.posted)
+
+
 def _deposits(service: Service, connection: Connection) -> Iterator[Expectation]:
     """Each live session's deposit is its one open hold."""
-    live = connection.execute(select(session.c.session_id).where(session.c.state.in_(_LIVE)))
-    for (identity,) in live:
+    live = connection.execute(
+        select(session.c.session_id, session.c.terms).where(session.c.state.in_(_LIVE))
+    )
+    for identity, terms in live:
+        agreed = SessionTerms(**json.loads(terms))
         held = sum(hold.amount for hold in service.book.open_holds(connection, identity))
         yield Expectation(
             account=f"{identity}/hold",
             contract=service.contracts.vault,
-            function="sessionOf",
-            argument=bytes.fromhex(identity[2:]),
+            function="depositOf",
+            arguments=(agreed.driver, agreed.purse),
             amount_micros=held,
         )
 

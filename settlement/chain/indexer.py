@@ -46,6 +46,8 @@ class FinalEvent:
     """Height of its block."""
     at_s: UnixSeconds
     """Time of its block, in Unix seconds."""
+    log_index: int
+    """Its place among the events of its block."""
 
 
 class Indexer:
@@ -103,6 +105,7 @@ class Indexer:
                 observed.c.transaction_hash,
                 observed.c.block_number,
                 block.c.timestamp_s,
+                observed.c.log_index,
             )
             .join(block, block.c.number == observed.c.block_number)
             .where(observed.c.final == 0, observed.c.block_number <= height)
@@ -115,7 +118,8 @@ class Indexer:
                 .values(final=1)
             )
         return tuple(
-            FinalEvent(r[0], r[1], json.loads(r[2]), r[3], r[4], UnixSeconds(r[5])) for r in rows
+            FinalEvent(r[0], r[1], json.loads(r[2]), r[3], r[4], UnixSeconds(r[5]), r[6])
+            for r in rows
         )
 
     def _row(self, log: Log) -> dict[str, object] | None:

@@ -22,7 +22,7 @@ class Expectation:
     """Contract that holds the field."""
     function: str
     """View function that reads it."""
-    argument: object
+    arguments: tuple[object, ...]
     """Key of the field."""
     amount_micros: int
     """Amount, in micros."""
@@ -48,7 +48,7 @@ def reconcile(gateway: ChainGateway, expected: Iterable[Expectation]) -> tuple[B
     """Read each expected field from the chain; return those that differ."""
     breaks = []
     for one in expected:
-        held = _read(gateway, one.contract, one.function, one.argument)
+        held = _read(gateway, one.contract, one.function, one.arguments)
         if held != one.amount_micros:
             breaks.append(Break(one.account, one.amount_micros, held))
     return tuple(breaks)
@@ -56,9 +56,11 @@ def reconcile(gateway: ChainGateway, expected: Iterable[Expectation]) -> tuple[B
 
 def token_held(gateway: ChainGateway, contracts: Contracts, holder: str) -> int:
     """Return the token balance of ``holder``, in micros."""
-    return _read(gateway, contracts.token, "balanceOf", holder)
+    return _read(gateway, contracts.token, "balanceOf", (holder,))
 
 
-def _read(gateway: ChainGateway, contract: Contract, function: str, argument: object) -> int:
-    data = gateway.call(contract.address, contract.encode(function, argument))
+def _read(
+    gateway: ChainGateway, contract: Contract, function: str, arguments: tuple[object, ...]
+) -> int:
+    data = gateway.call(contract.address, contract.encode(function, *arguments))
     return int(contract.decode_result(function, data)[0])

@@ -15,6 +15,8 @@ class SessionTerms:
 
     driver: str
     """Driver's wallet, lower case."""
+    purse: int
+    """Which of the driver's purses holds the deposit; each holds one session at a time."""
     operator: str
     """Wallet that earns, lower case."""
     meter_id: str
@@ -37,27 +39,31 @@ class SessionTerms:
 
 def session_id(terms: SessionTerms) -> bytes:
     """Return the hash of the terms: the session's id and the ERC-3009 nonce, 32 bytes."""
-    return hash_struct(
-        "SessionTerms",
-        {
-            "driver": terms.driver,
-            "operator": terms.operator,
-            "meterId": terms.meter_id,
-            "idTag": terms.id_tag,
-            "priceMicrosPerKwh": terms.price_micros_per_kwh,
-            "flatMicros": terms.flat_micros,
-            "depositMicros": terms.deposit_micros,
-            "tariffFingerprint": terms.tariff_fingerprint,
-            "deadline": terms.deadline_s,
-            "salt": terms.salt,
-        },
-    )
+    return hash_struct("SessionTerms", terms_values(terms))
+
+
+def terms_values(terms: SessionTerms) -> dict[str, object]:
+    """Return the terms under the names that they are signed by (EIP-712, decision 0003)."""
+    return {
+        "driver": terms.driver,
+        "purse": terms.purse,
+        "operator": terms.operator,
+        "meterId": terms.meter_id,
+        "idTag": terms.id_tag,
+        "priceMicrosPerKwh": terms.price_micros_per_kwh,
+        "flatMicros": terms.flat_micros,
+        "depositMicros": terms.deposit_micros,
+        "tariffFingerprint": terms.tariff_fingerprint,
+        "deadline": terms.deadline_s,
+        "salt": terms.salt,
+    }
 
 
 def contract_tuple(terms: SessionTerms) -> tuple[object, ...]:
     """Return the terms as ``ChargeVault`` takes them."""
     return (
         terms.driver,
+        terms.purse,
         terms.operator,
         bytes.fromhex(terms.meter_id[2:]),
         terms.id_tag,
@@ -68,6 +74,22 @@ def contract_tuple(terms: SessionTerms) -> tuple[object, ...]:
         terms.deadline_s,
         bytes.fromhex(terms.salt[2:]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What was so when a session was opened; the contract keeps a hash of it and the terms."""
+
+    opened_s: UnixSeconds
+    """Time of the block that opened it."""
+    page_at_open: int
+    """Last transaction page that the vault had seen of the meter then."""
+    from_wallet: bool
+    """Whether the deposit came from a wallet, whereto the refund is pushed."""
+
+    def contract_tuple(self) -> tuple[object, ...]:
+        """Return it as ``ChargeVault`` takes it."""
+        return (self.opened_s, self.page_at_open, self.from_wallet)
 
 
 def id_tag_of(salt: bytes) -> str:

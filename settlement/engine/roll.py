@@ -18,6 +18,7 @@ from settlement.metering.signatures import Curve, MeterKey, MeterKind
 from settlement.tables import meter, party, station, wallet
 
 _ENROL_GAS: Final = 300_000
+_ASSIGN_GAS: Final = 200_000
 _JOIN_GAS: Final = 200_000
 _FUND_BATCH: Final = 100
 _FUND_GAS: Final = 6_000_000
@@ -47,6 +48,7 @@ def apply_roster(service: Service, roster: Roster) -> None:
     with service.writing() as connection:
         _store(connection, roster)
         _plan_meters(service, connection, roster.meters)
+        _plan_stations(service, connection, roster)
         institutions = [
             one.wallet for one in roster.parties if one.role == "institution" and one.wallet
         ]
@@ -125,6 +127,30 @@ def _plan_meters(service: Service, connection: Connection, meters: Iterable[Mete
             trace_id=f"{service.rules.community_id}/meter/{one.serial}",
             call=Call(registry.address, data, "MeterRegistry.enrol", _ENROL_GAS),
         )
+
+
+def _plan_stations(service: Service, connection: Connection, roster: Roster) -> None:
+    """Let each station's meter earn for the wallet of the station's party."""
+    registry, vault = service.contracts.registry, service.contracts.vault
+    wallets = {one.party_id: one.wallet for one in roster.parties if one.wallet}
+    for one in roster.stations:
+        meter_id = keccak(one.meter_serial.encode())
+        calls = (
+            (registry, "MeterRegistry", "assign", (meter_id, wallets[one.party])),
+            (vault, "ChargeVault", "bind", (meter_id,)),
+        )
+        for contract, name, function, arguments in calls:
+            service.outbox.plan(
+                connection,
+                business_key=f"{function}/{one.meter_serial}/{wallets[one.party]}",
+                trace_id=f"{service.rules.community_id}/meter/{one.meter_serial}",
+                call=Call(
+                    contract.address,
+                    contract.encode(function, *arguments),
+                    f"{name}.{function}",
+                    _ASSIGN_GAS,
+                ),
+            )
 
 
 def _plan(

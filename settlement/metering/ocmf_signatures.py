@@ -97,7 +97,8 @@ def signature_for_chain(record: OcmfRecord, key: MeterKey) -> bytes:
     """
     Return the signature as ``ChargeVault.closeWithOcmf`` takes it.
 
-    P-256: r and s, 64 bytes. secp256k1: r, s and v, 65 bytes, v found by trying both.
+    P-256: r, s and the meter's key, x and y, 128 bytes. secp256k1: r, s and v, 65 bytes, v found by
+    trying both.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def signature_for_chain(record: OcmfRecord, key: MeterKey) -> bytes:
     r, s = _split(record)
     raw = r.to_bytes(_WORD) + s.to_bytes(_WORD)
     if key.curve is Curve.SECP256R1:
-        return raw
+        return raw + key.public_key
     digest = hashlib.sha256(record.payload).digest()
     for parity in (0, 1):
         try:

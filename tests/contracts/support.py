@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from eth_account import Account
 from hypothesis import settings
 
-from contracts.typed_data import hash_struct
+from contracts.typed_data import Domain, digest, hash_struct, sign
 from devnet.engine.blocks import Header
 from devnet.field.keys import Curve, MeterKey, Role, Wallet, meter_key, wallet_of
 from devnet.field.service import Authorization, Places, authorize
@@ -31,7 +31,13 @@ from settlement.chain.calls import Contract, Decoded, creation
 from settlement.chain.deployment import Contracts
 from settlement.chain.gateway import Log
 from settlement.charging.records import RecordContext, SessionEnergy, judge_record
-from settlement.charging.terms import SessionTerms, contract_tuple, session_id
+from settlement.charging.terms import (
+    Opening,
+    SessionTerms,
+    contract_tuple,
+    session_id,
+    terms_values,
+)
 from settlement.metering import signatures
 from settlement.metering.ocmf import OcmfRecord
 from settlement.metering.ocmf_energy import energy_wh
@@ -39,7 +45,7 @@ from settlement.metering.ocmf_energy import energy_wh
 CHAIN_ID = 1_337
 INTERVAL_S = 900
 START_S = UnixSeconds(1_760_400_000)
-FAR_S = START_S + 100_000 * 86_400
+FAR_S = START_S + 20_000 * 86_400
 SEED = 20_251_014
 GAS = 10_000_000
 ZERO = bytes(32)
@@ -80,16 +86,16 @@ def holder(key: Wallet | bytes | str) -> bytes:
 
 
 def sign_payload(key: MeterKey, payload: bytes) -> bytes:
-    """Sign a payload as the vault takes it: r and s, and v on secp256k1."""
+    """Sign a payload as the vault takes it: r, s and v on secp256k1, r, s, x and y on P-256."""
     if key.curve is Curve.SECP256K1:
-        digest = hashlib.sha256(payload).digest()
-        signed = coincurve.PrivateKey(key.private_key).sign_recoverable(digest, hasher=None)
+        hashed = hashlib.sha256(payload).digest()
+        signed = coincurve.PrivateKey(key.private_key).sign_recoverable(hashed, hasher=None)
         return signed[:64] + bytes([signed[64] + 27])
     secret = ec.derive_private_key(int.from_bytes(key.private_key), ec.SECP256R1())
     r, s = decode_dss_signature(
         secret.sign(payload, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     )
-    return r.to_bytes(32) + s.to_bytes(32)
+    return r.to_bytes(32) + s.to_bytes(32) + key.public_key
 
 
 def payload_of(*, tag: str, page: int = 1, begin: str = "10.000", end: str = "15.500") -> bytes:
@@ -159,6 +165,7 @@ class Fork:
         self._now_s = now_s
         self._base = base
         self._state = world.node.scratch(base.block_number, replace(base, timestamp=now_s))
+        self._openings: dict[bytes, Opening] = {}
 
     @property
     def now_s(self) -> int:
@@ -180,6 +187,7 @@ class Fork:
         twin._state._accounts.update(changes.accounts)
         twin._state._storage.update({who: dict(slots) for who, slots in changes.storage.items()})
         twin._state._codes.update(self._state._codes)
+        twin._openings.update(self._openings)
         return twin
 
     def send(self, sender, contract: Contract, function: str, *arguments: object) -> Result:
@@ -208,13 +216,69 @@ class Fork:
     def open(self, terms: SessionTerms) -> Result:
         """Open a session with its driver's own authorization."""
         world = self.world
-        return self.send(NOBODY, world.vault, "open", *world.open_arguments(terms))
+        return self.note(
+            terms, self.send(NOBODY, world.vault, "open", *world.open_arguments(terms))
+        )
+
+    def note(self, terms: SessionTerms, result: Result) -> Result:
+        """Remember how a session was opened, if it was."""
+        for one in result.events:
+            if one.name == "SessionOpened":
+                page, from_wallet = one.arguments["pageAtOpen"], one.arguments["fromWallet"]
+                self.remember(terms, page, from_wallet=from_wallet)
+        return result
+
+    def remember(self, terms: SessionTerms, page: int, *, from_wallet: bool) -> None:
+        """Remember that a session was opened now."""
+        opening = Opening(UnixSeconds(self.now_s), page, from_wallet=from_wallet)
+        self._openings[session_id(terms)] = opening
+
+    def opening(self, terms: SessionTerms) -> tuple[object, ...]:
+        """Return how a session was opened, as the vault takes it; all zero if it was not."""
+        found = self._openings.get(session_id(terms), Opening(UnixSeconds(0), 0, from_wallet=False))
+        return found.contract_tuple()
+
+    def expire(self, terms: SessionTerms, sender=NOBODY) -> Result:
+        """Give an overdue deposit back."""
+        arguments = (contract_tuple(terms), self.opening(terms))
+        return self.send(sender, self.world.vault, "expire", *arguments)
+
+    def is_open(self, terms: SessionTerms) -> bool:
+        """Return whether the session's deposit is held."""
+        arguments = (contract_tuple(terms), self.opening(terms))
+        return self.get(self.world.vault, "isOpen", *arguments)
+
+    def reading_close(
+        self, terms: SessionTerms, reading: tuple[int, int, int], signature: bytes | None = None
+    ) -> Result:
+        """Close a session with a gateway's reading, signed by it unless given."""
+        if signature is None:
+            signature = self.world.reading_signature(terms, reading)
+        arguments = (contract_tuple(terms), self.opening(terms), reading, signature)
+        return self.send(NOBODY, self.world.vault, "close", *arguments)
+
+    def open_standing(self, terms: SessionTerms) -> Result:
+        """Open a session from its driver's standing balance, with the driver's signature."""
+        arguments = (contract_tuple(terms), self.world.terms_signature(terms))
+        return self.note(terms, self.send(NOBODY, self.world.vault, "openFromBalance", *arguments))
+
+    def stand(self, driver: Wallet, amount: int, purse: int = 0) -> Result:
+        """Let a driver put money into a purse."""
+        self.ok(driver, self.world.token, "approve", self.world.vault.address, amount)
+        return self.ok(driver, self.world.vault, "deposit", driver.address, purse, amount)
+
+    def purse(self, terms: SessionTerms) -> tuple[int, int]:
+        """Return what the session's purse holds free and as deposit."""
+        arguments = (terms.driver, terms.purse)
+        return tuple(
+            self.get(self.world.vault, name, *arguments) for name in ("freeOf", "depositOf")
+        )
 
     def close(self, terms: SessionTerms, payload: bytes, signature: bytes | None = None) -> Result:
         """Close a session with a payload, signed by the meter of the terms unless given."""
         if signature is None:
             signature = sign_payload(self.world.meter_of(terms), payload)
-        arguments = (contract_tuple(terms), payload, signature)
+        arguments = (contract_tuple(terms), self.opening(terms), payload, signature)
         return self.send(NOBODY, self.world.vault, "closeWithOcmf", *arguments)
 
     def token(self, account) -> int:
@@ -236,7 +300,7 @@ class World:
         self.institution = wallet_of(SEED, "grid-operator")
         self.k1 = meter_key(SEED, Role.STATION_METER, "k1", Curve.SECP256K1, Watts(22_000))
         self.r1 = meter_key(SEED, Role.STATION_METER, "r1", Curve.SECP256R1, Watts(22_000))
-        self.wide = meter_key(SEED, Role.STATION_METER, "wide", Curve.SECP256K1, Watts(2**32 - 1))
+        self.wide = meter_key(SEED, Role.STATION_METER, "wide", Curve.SECP256K1, Watts(2**24 - 1))
         self.gateway = meter_key(SEED, Role.GATEWAY, "home", Curve.SECP256K1, Watts(9_000))
         self._deploy()
         self._populate()
@@ -254,6 +318,8 @@ class World:
     def _populate(self) -> None:
         for meter in (self.k1, self.r1, self.wide, self.gateway):
             self.send(self.owner, self.registry, "enrol", *enrol_arguments(meter))
+            self.send(self.owner, self.registry, "assign", meter.meter_id, self.operator.address)
+            self.send(NOBODY_WALLET, self.vault, "bind", meter.meter_id)
         wallets = [one.address for one in (*self.drivers, *self.members)]
         self.send(self.owner, self.token, "mintBatch", wallets, [FUNDS] * len(wallets))
         for member in self.members:
@@ -288,8 +354,8 @@ class World:
             "data": data,
         } | ({} if to is None else {"to": holder(to)})
         signed = Account.from_key(sender.private_key).sign_transaction(fields)
-        digest = self.node.send_raw(bytes(signed.raw_transaction))
-        return self.node.mined(bytes.fromhex(digest[2:]))
+        sent = self.node.send_raw(bytes(signed.raw_transaction))
+        return self.node.mined(bytes.fromhex(sent[2:]))
 
     def get(self, contract: Contract, function: str, *arguments: object) -> Any:
         """Return what a view function returns at the head of the mined chain."""
@@ -331,6 +397,7 @@ class World:
         """Return terms of the first driver on the secp256k1 meter, changed by ``changes``."""
         plain = SessionTerms(
             driver=self.drivers[0].address_hex,
+            purse=0,
             operator=self.operator.address_hex,
             meter_id=self.k1.meter_id_hex,
             id_tag="TAG" + salt.upper()[:17],
@@ -343,6 +410,30 @@ class World:
         )
         return replace(plain, **changes)
 
+    def standing(self, salt: str, number: int, **changes: object) -> SessionTerms:
+        """Return terms from a standing balance: the salt is the number of the purse's session."""
+        return replace(self.terms(salt, **changes), salt="0x" + number.to_bytes(32).hex())
+
+    def signature(
+        self, signer: Wallet | MeterKey, name: str, values: Mapping[str, object]
+    ) -> bytes:
+        """Sign typed data for the vault: r, s, v."""
+        domain = Domain("Voisin", "1", CHAIN_ID, self.vault.address)
+        return sign(digest(domain, name, values), signer.private_key)
+
+    def terms_signature(self, terms: SessionTerms, signer: Wallet | None = None) -> bytes:
+        """Sign terms as their driver, for a standing balance."""
+        values = terms_values(terms)
+        return self.signature(signer or self.wallet(terms.driver), "SessionTerms", values)
+
+    def reading_signature(
+        self, terms: SessionTerms, reading: tuple[int, int, int], meter: MeterKey | None = None
+    ) -> bytes:
+        """Sign what a gateway measured of a session: begin and end in Wh, and when it ended."""
+        values = dict(zip(("beginWh", "endWh", "endedAt"), reading, strict=True))
+        values |= {"sessionId": session_id(terms), "meterId": bytes.fromhex(terms.meter_id[2:])}
+        return self.signature(meter or self.meter_of(terms), "SessionReading", values)
+
     def open_arguments(self, terms: SessionTerms, payee: str | None = None) -> tuple[object, ...]:
         """Return terms, validity and the driver's signature."""
         signature = self.authorization(
@@ -351,7 +442,7 @@ class World:
             terms.deposit_micros,
             session_id(terms),
         )
-        return (contract_tuple(terms), *signature)
+        return (contract_tuple(terms), signature)
 
     def wallet(self, address: str) -> Wallet:
         people = (*self.drivers, *self.members, self.owner, self.operator, self.institution)

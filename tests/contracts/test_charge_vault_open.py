@@ -8,28 +8,27 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
-from devnet.field.keys import Curve, Kind, Role, meter_key
-from ledger.units import UnixSeconds, Watts
+from ledger.units import UnixSeconds
 from settlement.charging.terms import contract_tuple, session_id
 from tests.contracts.support import (
     CHAIN_ID,
     NOBODY,
     NOBODY_WALLET,
-    SEED,
     START_S,
-    enrol_arguments,
     membership,
     payload_of,
 )
 
-OPEN, NONE = 1, 0
+ZERO_ADDRESS = "0x" + "00" * 20
 
 
 class TestOpening:
-    @pytest.mark.parametrize("curve", ["k1", "r1"])
-    def test_takes_exactly_the_deposit_with_one_signature_sent_by_a_stranger(self, world, curve):
+    @pytest.mark.parametrize(("curve", "purse"), [("k1", 11), ("r1", 12)])
+    def test_takes_exactly_the_deposit_with_one_signature_sent_by_a_stranger(
+        self, world, curve, purse
+    ):
         meter = getattr(world, curve)
-        terms = world.terms("open" + curve, meter_id=meter.meter_id_hex)
+        terms = world.terms("open" + curve, meter_id=meter.meter_id_hex, purse=purse)
         driver, vault = terms.driver, world.vault.address
         before = [world.get(world.token, "balanceOf", one) for one in (driver, vault)]
         result = world.send(NOBODY_WALLET, world.vault, "open", *world.open_arguments(terms))
@@ -39,14 +38,20 @@ class TestOpening:
             "sessionId": "0x" + session_id(terms).hex(),
             "driver": terms.driver,
             "operator": terms.operator,
+            "purse": purse,
             "meterId": terms.meter_id,
             "depositMicros": 20_000_000,
             "pageAtOpen": world.get(world.vault, "lastPageOf", meter.meter_id),
-            "deadline": terms.deadline_s,
+            "fromWallet": True,
         }
-        held, opened_at, _, state = world.get(world.vault, "sessionOf", session_id(terms))
-        assert (held, state) == (20_000_000, OPEN)
-        assert opened_at == world.node.head.header.timestamp
+        assert world.get(world.vault, "depositOf", driver, purse) == 20_000_000
+        assert world.get(world.vault, "openedOf", driver, purse) == 1
+        page = result.event("SessionOpened")["pageAtOpen"]
+        opening = (world.node.head.header.timestamp, page, True)
+        for changed, found in ((0, True), (1, False)):
+            at_s, page, wallet = opening
+            moved = (at_s + changed, page, wallet)
+            assert world.get(world.vault, "isOpen", contract_tuple(terms), moved) is found
 
     def test_returns_the_hash_of_the_terms(self, world, fork):
         terms = world.terms("id")
@@ -60,31 +65,47 @@ class TestOpening:
         assert fork.get(*used) is True
 
     def test_remembers_the_meters_last_page(self, world, fork):
-        first, second = world.terms("one"), world.terms("two")
+        first, second = world.terms("one"), world.terms("two", purse=1)
         fork.open(first)
         fork.move_to(START_S + 7_200)
         fork.close(first, payload_of(tag=first.id_tag, page=7))
         assert fork.open(second).event("SessionOpened")["pageAtOpen"] == 7
-        assert fork.get(world.vault, "sessionOf", session_id(second))[2] == 7
+        assert fork.opening(second)[1] == 7
 
     def test_of_a_session_never_opened_shows_nothing(self, world, fork):
-        assert fork.get(world.vault, "sessionOf", b"\x01" * 32) == (0, 0, 0, NONE)
+        terms = world.terms("never")
+        assert not fork.is_open(terms)
+        assert fork.purse(terms) == (0, 0)
 
 
 class TestTermsThatNoRecordCouldEnd:
-    def test_opened_before_are_refused(self, world, fork):
+    def test_in_a_purse_where_a_session_runs_are_refused(self, world, fork):
+        """Rival fault: a second start overwrote the running session, and its deposit was lost."""
         terms = world.terms("twice")
         fork.open(terms)
-        again = fork.open(terms)
-        assert again.error == "ChargeVault_AlreadyOpened"
-        assert again.arguments == {"sessionId": "0x" + session_id(terms).hex()}
+        for again in (terms, world.terms("second")):
+            refused = fork.open(again)
+            assert refused.error == "ChargeVault_PurseInUse"
+            assert refused.arguments == {"driver": terms.driver, "purse": 0}
+        assert fork.is_open(terms)
+        assert fork.open(world.terms("second", purse=1)).error is None
+        assert fork.is_open(terms)
 
     def test_stay_used_up_after_the_session_closed(self, world, fork):
         terms = world.terms("closed")
         fork.open(terms)
         fork.move_to(START_S + 7_200)
         fork.close(terms, payload_of(tag=terms.id_tag))
-        assert fork.open(terms).error == "ChargeVault_AlreadyOpened"
+        assert fork.open(terms).error == "ERC3009UsedAuthorization"
+
+    def test_with_a_salt_that_a_standing_balance_asks_for_are_refused(self, world, fork):
+        for number in (0, 1, 2**24 - 1):
+            salt = "0x" + number.to_bytes(32).hex()
+            refused = fork.open(replace(world.terms("salt"), salt=salt))
+            assert refused.error == "ChargeVault_BadSalt"
+            assert refused.arguments == {"salt": salt}
+        least = "0x" + (2**24).to_bytes(32).hex()
+        assert fork.open(replace(world.terms("salt"), salt=least)).error is None
 
     def test_without_a_deposit_are_refused(self, world, fork):
         assert fork.open(world.terms("free", deposit_micros=0)).error == "ChargeVault_NoDeposit"
@@ -103,50 +124,35 @@ class TestTermsThatNoRecordCouldEnd:
 
 
 class TestMeter:
-    """A deposit is taken only for a station meter whose key counts now."""
+    """A deposit is taken only for a meter that earns for the operator of the terms."""
 
     @staticmethod
-    def enrolled(world, fork, **validity):
-        meter = meter_key(SEED, Role.STATION_METER, "other", Curve.SECP256K1, Watts(11_000))
-        fork.ok(world.owner, world.registry, "enrol", *enrol_arguments(meter, **validity))
-        return meter
+    def assert_not_the_operator(result, terms, bound):
+        assert result.error == "ChargeVault_NotTheOperator"
+        assert result.arguments == {
+            "meterId": terms.meter_id,
+            "operator": terms.operator,
+            "bound": bound,
+        }
 
-    @staticmethod
-    def assert_not_valid(result, meter_id):
-        assert result.error == "ChargeVault_MeterNotValid"
-        assert result.arguments == {"meterId": meter_id}
+    def test_that_earns_for_nobody_is_refused(self, world, fork):
+        terms = world.terms("m", meter_id="0x" + "ab" * 32)
+        self.assert_not_the_operator(fork.open(terms), terms, ZERO_ADDRESS)
 
-    def test_never_enrolled_is_refused(self, world, fork):
-        unknown = "0x" + "ab" * 32
-        self.assert_not_valid(fork.open(world.terms("m", meter_id=unknown)), unknown)
+    def test_that_earns_for_nobody_is_refused_to_nobody_too(self, world, fork):
+        terms = world.terms("m", meter_id="0x" + "ab" * 32, operator=ZERO_ADDRESS)
+        self.assert_not_the_operator(fork.open(terms), terms, ZERO_ADDRESS)
 
-    def test_that_is_a_homes_gateway_is_refused(self, world, fork):
-        home = world.gateway.meter_id_hex
-        self.assert_not_valid(fork.open(world.terms("m", meter_id=home)), home)
+    def test_of_one_operator_is_not_anothers_to_earn_with(self, world, fork):
+        """A stranger's code on a charge point names the stranger as who is paid."""
+        terms = world.terms("m", operator="0x" + "66" * 20)
+        self.assert_not_the_operator(fork.open(terms), terms, world.operator.address_hex)
 
-    def test_that_is_the_feeder_head_is_refused(self, world, fork):
-        head = self.enrolled(world, fork, kind=Kind.FEEDER_HEAD).meter_id_hex
-        self.assert_not_valid(fork.open(world.terms("m", meter_id=head)), head)
-
-    def test_revoked_is_refused(self, world, fork):
-        meter = self.enrolled(world, fork)
-        fork.ok(world.owner, world.registry, "revoke", meter.meter_id)
-        terms = world.terms("m", meter_id=meter.meter_id_hex)
-        self.assert_not_valid(fork.open(terms), meter.meter_id_hex)
-
-    def test_not_valid_yet_is_refused_until_its_first_instant(self, world, fork):
-        meter = self.enrolled(world, fork, valid_from=fork.now_s + 1)
-        terms = world.terms("m", meter_id=meter.meter_id_hex)
-        self.assert_not_valid(fork.open(terms), meter.meter_id_hex)
-        assert fork.move_to(fork.now_s + 1).open(terms).error is None
-
-    def test_is_refused_from_the_instant_its_validity_ends(self, world, fork):
-        meter = self.enrolled(world, fork, valid_until=fork.now_s + 1)
-        terms = world.terms("m", meter_id=meter.meter_id_hex)
-        assert fork.open(terms).error is None
-        fork.move_to(fork.now_s + 1)
-        other = world.terms("n", meter_id=meter.meter_id_hex)
-        self.assert_not_valid(fork.open(other), meter.meter_id_hex)
+    def test_revoked_is_refused_once_anybody_has_told_the_vault(self, world, fork):
+        fork.ok(world.owner, world.registry, "revoke", world.k1.meter_id)
+        fork.ok(NOBODY, world.vault, "bind", world.k1.meter_id)
+        terms = world.terms("m")
+        self.assert_not_the_operator(fork.open(terms), terms, ZERO_ADDRESS)
 
 
 class TestAuthorization:
@@ -154,7 +160,7 @@ class TestAuthorization:
 
     def test_cannot_be_used_by_a_stranger_for_the_token_itself(self, world, fork):
         terms = world.terms("front")
-        _, *signature = world.open_arguments(terms)
+        _, signature = world.open_arguments(terms)
         to_vault = (terms.driver, world.vault.address, terms.deposit_micros)
         nonce = session_id(terms)
         after, before, v, r, s = signature
@@ -167,7 +173,7 @@ class TestAuthorization:
 
     def test_cannot_be_turned_to_a_strangers_account(self, world, fork):
         terms = world.terms("turned")
-        _, after, before, v, r, s = world.open_arguments(terms)
+        _, (after, before, v, r, s) = world.open_arguments(terms)
         to_thief = (terms.driver, NOBODY, terms.deposit_micros, after, before)
         stolen = fork.send(
             NOBODY, world.token, "receiveWithAuthorization", *to_thief, session_id(terms), v, r, s
@@ -191,16 +197,16 @@ class TestAuthorization:
     )
     def test_does_not_cover_terms_that_a_relayer_changed(self, world, fork, changes):
         terms = world.terms("signed")
-        _, *signature = world.open_arguments(terms)
+        _, signature = world.open_arguments(terms)
         changed = contract_tuple(replace(terms, **changes))
-        result = fork.send(NOBODY, world.vault, "open", changed, *signature)
-        assert result.error == "ERC3009InvalidSignature"
+        result = fork.send(NOBODY, world.vault, "open", changed, signature)
+        assert result.error in {"ERC3009InvalidSignature", "ChargeVault_NotTheOperator"}
 
     def test_of_another_driver_is_refused(self, world, fork):
         terms = world.terms("robbed")
         mine = world.terms("robbed", driver=world.drivers[1].address_hex)
-        _, *signature = world.open_arguments(mine)
-        result = fork.send(NOBODY, world.vault, "open", contract_tuple(terms), *signature)
+        _, signature = world.open_arguments(mine)
+        result = fork.send(NOBODY, world.vault, "open", contract_tuple(terms), signature)
         assert result.error == "ERC3009InvalidSignature"
 
     def test_signed_for_another_payee_is_refused(self, world, fork):
@@ -213,7 +219,7 @@ class TestAuthorization:
         driver, terms = world.drivers[0], world.terms("member")
         nonce = membership(driver, 1, terms.deposit_micros, bytes(32))
         signature = world.authorization(driver, world.vault.address, terms.deposit_micros, nonce)
-        result = fork.send(NOBODY, world.vault, "open", contract_tuple(terms), *signature)
+        result = fork.send(NOBODY, world.vault, "open", contract_tuple(terms), signature)
         assert result.error == "ERC3009InvalidSignature"
 
     def test_that_the_driver_took_back_opens_nothing(self, world, fork):
@@ -248,6 +254,13 @@ class TestAuthorization:
         assert fork.open(terms).error == "ERC3009UsedAuthorization"
 
     def test_of_a_driver_without_the_money_is_refused(self, world, fork):
-        terms = world.terms("poor", deposit_micros=10**15 + 1)
+        terms = world.terms("poor", deposit_micros=2**40 - 1)
+        rest = fork.token(terms.driver) - (2**40 - 2)
+        fork.ok(terms.driver, world.token, "transfer", NOBODY, rest)
         assert fork.open(terms).error == "ERC20InsufficientBalance"
-        assert fork.get(world.vault, "sessionOf", session_id(terms)) == (0, 0, 0, NONE)
+        assert not fork.is_open(terms)
+
+    def test_of_more_than_a_purse_holds_is_refused(self, world, fork):
+        refused = fork.open(world.terms("rich", deposit_micros=2**40))
+        assert (refused.error, refused.arguments) == ("Purse_Full", {"micros": 2**40})
+        assert fork.open(world.terms("rich", deposit_micros=2**40 - 1)).error is None

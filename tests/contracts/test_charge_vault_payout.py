@@ -19,8 +19,6 @@ from tests.contracts.support import (
 )
 from tests.unit.devnet.support import init_code
 
-CLOSED, EXPIRED = 2, 3
-
 
 @pytest.fixture
 def opened(world):
@@ -35,12 +33,14 @@ class TestExpiry:
     def test_gives_the_whole_deposit_back_in_one_mined_transaction(self, world):
         now_s = world.clock.now_s()
         terms = world.terms("expire", deadline_s=now_s + 60, driver=world.drivers[3].address_hex)
-        world.send(NOBODY_WALLET, world.vault, "open", *world.open_arguments(terms))
+        opened = world.send(NOBODY_WALLET, world.vault, "open", *world.open_arguments(terms))
+        page = opened.event("SessionOpened")["pageAtOpen"]
+        opening = (world.node.head.header.timestamp, page, True)
         world.clock.set(now_s + 60)
         before = [
             world.get(world.token, "balanceOf", a) for a in (terms.driver, world.vault.address)
         ]
-        result = world.send(NOBODY_WALLET, world.vault, "expire", contract_tuple(terms))
+        result = world.send(NOBODY_WALLET, world.vault, "expire", contract_tuple(terms), opening)
         after = [
             world.get(world.token, "balanceOf", a) for a in (terms.driver, world.vault.address)
         ]
@@ -51,16 +51,15 @@ class TestExpiry:
             "refundMicros": 20_000_000,
             "pushed": True,
         }
-        held, _, _, state = world.get(world.vault, "sessionOf", session_id(terms))
-        assert (held, state) == (0, EXPIRED)
+        assert world.get(world.vault, "depositOf", terms.driver, 0) == 0
 
-    def test_waits_for_the_deadline_to_the_second(self, world, opened):
+    def test_waits_for_the_deadline_to_the_second(self, opened):
         fork, terms = opened
         fork.move_to(terms.deadline_s - 1)
-        early = fork.send(NOBODY, world.vault, "expire", contract_tuple(terms))
+        early = fork.expire(terms)
         assert early.error == "ChargeVault_DeadlineNotPassed"
         assert early.arguments == {"deadline": terms.deadline_s, "time": terms.deadline_s - 1}
-        fork.move_to(terms.deadline_s).ok(NOBODY, world.vault, "expire", contract_tuple(terms))
+        assert fork.move_to(terms.deadline_s).expire(terms).error is None
 
     def test_may_be_called_by_anybody_years_later(self, world, opened):
         for sender in (NOBODY, world.drivers[1], world.operator):
@@ -68,81 +67,168 @@ class TestExpiry:
             fork.open(terms)
             fork.move_to(terms.deadline_s + 10 * 365 * 86_400)
             before = fork.token(terms.driver)
-            fork.ok(sender, world.vault, "expire", contract_tuple(terms))
+            assert fork.expire(terms, sender).error is None
             assert fork.token(terms.driver) == before + 20_000_000
 
-    def test_happens_once(self, world, opened):
+    def test_happens_once(self, opened):
         fork, terms = opened
         fork.move_to(terms.deadline_s)
-        fork.ok(NOBODY, world.vault, "expire", contract_tuple(terms))
-        again = fork.send(NOBODY, world.vault, "expire", contract_tuple(terms))
+        assert fork.expire(terms).error is None
+        again = fork.expire(terms)
         assert again.error == "ChargeVault_NotOpen"
         assert fork.close(terms, payload_of(tag=terms.id_tag)).error == "ChargeVault_NotOpen"
-        assert fork.open(terms).error == "ChargeVault_AlreadyOpened"
+        fork.move_to(terms.deadline_s - 1)
+        assert fork.open(terms).error == "ERC3009UsedAuthorization"
 
-    def test_does_not_follow_a_close(self, world, opened):
+    def test_does_not_follow_a_close(self, opened):
         fork, terms = opened
         fork.close(terms, payload_of(tag=terms.id_tag))
         fork.move_to(terms.deadline_s)
-        late = fork.send(NOBODY, world.vault, "expire", contract_tuple(terms))
+        late = fork.expire(terms)
         assert late.error == "ChargeVault_NotOpen"
-        assert fork.get(world.vault, "sessionOf", session_id(terms))[3] == CLOSED
+        assert fork.purse(terms) == (0, 0)
 
     def test_needs_no_meter_that_still_counts(self, world, opened):
         fork, terms = opened
         fork.ok(world.owner, world.registry, "revoke", world.k1.meter_id)
         fork.move_to(terms.deadline_s)
-        fork.ok(NOBODY, world.vault, "expire", contract_tuple(terms))
+        assert fork.expire(terms).error is None
 
     def test_earns_the_operator_nothing(self, world, opened):
         fork, terms = opened
-        fork.move_to(terms.deadline_s).ok(NOBODY, world.vault, "expire", contract_tuple(terms))
-        assert fork.get(world.vault, "earnedOf", terms.operator) == 0
+        assert fork.move_to(terms.deadline_s).expire(terms).error is None
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == 0
         assert fork.token(world.vault.address) == 0
 
 
 class TestEarnings:
-    def test_are_paid_to_the_operator_who_asks(self, world, opened):
+    HELD = 2_654_350
+
+    @pytest.fixture
+    def earned(self, world, opened):
+        """A fork on which the meter has earned from the session, and the session's terms."""
         fork, terms = opened
         fork.close(terms, payload_of(tag=terms.id_tag))
-        held = 2_654_350
-        assert fork.get(world.vault, "earnedOf", terms.operator) == held
-        paid = fork.ok(world.operator, world.vault, "withdrawEarned", 1_000_000)
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == self.HELD
+        return fork, terms
+
+    @pytest.fixture
+    def collected(self, world, earned):
+        """The same, when anybody has made them the operator's own."""
+        fork, terms = earned
+        result = fork.ok(NOBODY, world.vault, "collect", [world.k1.meter_id])
+        assert result.event("EarningsCollected") == {
+            "meterId": terms.meter_id,
+            "operator": terms.operator,
+            "amountMicros": self.HELD,
+        }
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == 0
+        assert fork.get(world.vault, "earnedOf", terms.operator) == self.HELD
+        return fork, terms
+
+    def test_are_paid_to_whom_the_operator_says(self, world, collected):
+        fork, terms = collected
+        operator = world.operator
+        arguments = (operator.address, 1_000_000)
+        paid = fork.ok(operator, world.vault, "withdrawEarned", *arguments)
         assert paid.event("EarningsWithdrawn") == {
             "operator": terms.operator,
+            "to": terms.operator,
             "amountMicros": 1_000_000,
         }
-        assert fork.token(world.operator) == 1_000_000
-        assert fork.get(world.vault, "earnedOf", terms.operator) == held - 1_000_000
-        fork.ok(world.operator, world.vault, "withdrawEarned", held - 1_000_000)
-        assert fork.token(world.operator) == held
+        assert fork.token(operator) == 1_000_000
+        assert fork.get(world.vault, "earnedOf", terms.operator) == self.HELD - 1_000_000
+        fork.ok(operator, world.vault, "withdrawEarned", NOBODY, self.HELD - 1_000_000)
+        assert fork.token(NOBODY) == self.HELD - 1_000_000
         assert fork.token(world.vault.address) == 0
 
-    def test_are_never_more_than_was_earned(self, world, opened):
-        fork, terms = opened
-        fork.close(terms, payload_of(tag=terms.id_tag))
-        more = fork.send(world.operator, world.vault, "withdrawEarned", 2_654_351)
+    def test_are_never_more_than_was_earned(self, world, collected):
+        fork, terms = collected
+        more = fork.send(world.operator, world.vault, "withdrawEarned", NOBODY, self.HELD + 1)
         assert more.error == "ChargeVault_Insufficient"
         assert more.arguments == {
             "account": terms.operator,
-            "held": 2_654_350,
-            "wanted": 2_654_351,
+            "held": self.HELD,
+            "wanted": self.HELD + 1,
         }
 
-    def test_of_one_operator_are_not_anothers(self, world, opened):
-        fork, terms = opened
-        fork.close(terms, payload_of(tag=terms.id_tag))
-        for stranger in (NOBODY, world.drivers[0], world.owner):
-            for function in ("withdrawEarned", "withdraw"):
-                result = fork.send(stranger, world.vault, function, 1)
-                assert result.error == "ChargeVault_Insufficient"
+    def test_are_not_the_operators_own_before_they_are_collected(self, world, earned):
+        fork, _ = earned
+        early = fork.send(world.operator, world.vault, "withdrawEarned", NOBODY, 1)
+        assert early.error == "ChargeVault_Insufficient"
 
-    def test_are_no_credit_that_a_driver_withdraws(self, world, opened):
-        fork, terms = opened
-        fork.close(terms, payload_of(tag=terms.id_tag))
-        result = fork.send(world.operator, world.vault, "withdraw", 1)
+    def test_are_collected_once(self, world, collected):
+        fork, terms = collected
+        fork.ok(NOBODY, world.vault, "collect", [world.k1.meter_id, world.r1.meter_id])
+        assert fork.get(world.vault, "earnedOf", terms.operator) == self.HELD
+
+    def test_of_one_operator_are_not_anothers(self, world, collected):
+        fork, _ = collected
+        for stranger in (NOBODY, world.drivers[0], world.owner):
+            result = fork.send(stranger, world.vault, "withdrawEarned", NOBODY, 1)
+            assert result.error == "ChargeVault_Insufficient"
+            result = fork.send(stranger, world.vault, "withdraw", 0, NOBODY, 1)
+            assert result.error == "ChargeVault_Insufficient"
+
+    def test_are_no_money_that_a_driver_withdraws(self, world, collected):
+        fork, _ = collected
+        result = fork.send(world.operator, world.vault, "withdraw", 0, NOBODY, 1)
         assert result.error == "ChargeVault_Insufficient"
         assert result.arguments["held"] == 0
+
+
+class TestMeterThatChangesHands:
+    HELD = 2_654_350
+
+    @pytest.fixture
+    def sold(self, world, opened):
+        """A fork on which the meter earned, was sold, and has one more session of before."""
+        fork, terms = opened
+        late = world.terms("late", purse=1)
+        fork.open(late)
+        fork.close(terms, payload_of(tag=terms.id_tag, page=1))
+        buyer = world.members[0]
+        fork.ok(world.owner, world.registry, "assign", world.k1.meter_id, buyer.address)
+        bound = fork.ok(NOBODY, world.vault, "bind", world.k1.meter_id)
+        assert bound.event("StationBound") == {
+            "meterId": terms.meter_id,
+            "operator": buyer.address_hex,
+            "before": terms.operator,
+            "earnedMicros": self.HELD,
+        }
+        return fork.move_to(START_S + 7_300), late, buyer
+
+    def test_leaves_what_it_earned_with_who_had_it(self, world, sold):
+        fork, late, buyer = sold
+        assert fork.get(world.vault, "earnedOf", late.operator) == self.HELD
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == 0
+        assert fork.get(world.vault, "operatorOf", world.k1.meter_id) == buyer.address_hex
+
+    def test_pays_for_a_session_of_before_to_who_had_it_then(self, world, sold):
+        fork, late, _ = sold
+        closed = fork.close(late, payload_of(tag=late.id_tag, page=2))
+        assert closed.event("EarningsCollected") == {
+            "meterId": late.meter_id,
+            "operator": late.operator,
+            "amountMicros": self.HELD,
+        }
+        assert fork.get(world.vault, "earnedOf", late.operator) == 2 * self.HELD
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == 0
+        assert fork.get(world.vault, "lastPageOf", world.k1.meter_id) == 2
+
+    def test_keeps_the_pages_that_were_spent(self, sold):
+        fork, late, _ = sold
+        spent = fork.close(late, payload_of(tag=late.id_tag, page=1))
+        assert spent.error == "ChargeVault_OldPage"
+
+    def test_earns_for_the_buyer_from_then_on(self, world, sold):
+        fork, _, buyer = sold
+        terms = world.terms("new", operator=buyer.address_hex, purse=2)
+        assert fork.open(terms).error is None
+        fork.move_to(START_S + 10_900)
+        assert fork.close(terms, payload_of(tag=terms.id_tag, page=3)).error is None
+        assert fork.get(world.vault, "stationEarned", world.k1.meter_id) == self.HELD
+        assert fork.open(world.terms("old", purse=3)).error == "ChargeVault_NotTheOperator"
 
 
 # A token of two tables: balances by holder, and what it does to a holder, by the complement of the
@@ -152,11 +238,16 @@ CAPRICIOUS = """
     DUP1 PUSH4 a9059cbb EQ PUSH1 :transfer JUMPI
     DUP1 PUSH4 70a08231 EQ PUSH1 :balance JUMPI
     DUP1 PUSH4 {treat} EQ PUSH1 :treat JUMPI
+    DUP1 PUSH4 ef55bec6 EQ PUSH1 :receive JUMPI
+    DUP1 PUSH4 23b872dd EQ PUSH1 :receive JUMPI
     STOP
   :balance
     PUSH1 04 CALLDATALOAD SLOAD PUSH0 MSTORE PUSH1 20 PUSH0 RETURN
   :treat
     PUSH1 24 CALLDATALOAD PUSH1 04 CALLDATALOAD NOT SSTORE STOP
+  :receive
+    PUSH1 {fee} PUSH1 44 CALLDATALOAD SUB
+    PUSH1 24 CALLDATALOAD SLOAD ADD PUSH1 24 CALLDATALOAD SSTORE STOP
   :transfer
     PUSH1 04 CALLDATALOAD NOT SLOAD
     DUP1 PUSH1 01 EQ PUSH1 :refuse JUMPI
@@ -174,12 +265,12 @@ CAPRICIOUS = """
     PUSH0 PUSH0 MSTORE PUSH1 20 PUSH0 RETURN
   :reenter
     PUSH4 {again} PUSH0 MSTORE
-    PUSH0 PUSH0 PUSH1 24 PUSH1 1c PUSH0 CALLER GAS CALL
+    PUSH0 PUSH0 PUSH1 44 PUSH1 1c PUSH0 CALLER GAS CALL
     PUSH1 :pay JUMPI
     RETURNDATASIZE PUSH0 PUSH0 RETURNDATACOPY RETURNDATASIZE PUSH0 REVERT
 """
 OPCODES = {
-    "STOP": 0x00, "ADD": 0x01, "EQ": 0x14, "NOT": 0x19, "SHR": 0x1C, "CALLER": 0x33,
+    "STOP": 0x00, "ADD": 0x01, "SUB": 0x03, "EQ": 0x14, "NOT": 0x19, "SHR": 0x1C, "CALLER": 0x33,
     "CALLDATALOAD": 0x35, "RETURNDATASIZE": 0x3D, "RETURNDATACOPY": 0x3E, "MSTORE": 0x52,
     "SLOAD": 0x54, "SSTORE": 0x55, "JUMPI": 0x57, "GAS": 0x5A, "PUSH0": 0x5F, "PUSH1": 0x60,
     "PUSH4": 0x63, "DUP1": 0x80, "CALL": 0xF1, "RETURN": 0xF3, "REVERT": 0xFD,
@@ -225,6 +316,24 @@ class Hostile:
         result = fork.send_raw(NOBODY, Contract.at("EnergyEuro", "0x" + self.token.hex()), data)
         assert result.error is None
 
+    def open(self, fork, terms):
+        """Open a session; this token asks for no signature."""
+        signature = (0, 2**40, 27, bytes(32), bytes(32))
+        result = fork.ok(NOBODY, self.vault, "open", contract_tuple(terms), signature)
+        fork.remember(
+            terms,
+            fork.get(self.vault, "lastPageOf", bytes.fromhex(terms.meter_id[2:])),
+            from_wallet=True,
+        )
+        return result
+
+    def expire(self, fork, terms):
+        arguments = (contract_tuple(terms), fork.opening(terms))
+        return fork.ok(NOBODY, self.vault, "expire", *arguments)
+
+    def free(self, fork, terms) -> int:
+        return fork.get(self.vault, "freeOf", terms.driver, terms.purse)
+
     def balance(self, fork, who: str) -> int:
         token = Contract.at("EnergyEuro", "0x" + self.token.hex())
         return int.from_bytes(fork.ok(NOBODY, token, "balanceOf", who).output)
@@ -232,19 +341,26 @@ class Hostile:
     def close(self, fork, terms):
         payload = payload_of(tag=terms.id_tag)
         signature = sign_payload(fork.world.meter_of(terms), payload)
-        arguments = (contract_tuple(terms), payload, signature)
+        arguments = (contract_tuple(terms), fork.opening(terms), payload, signature)
         return fork.send(NOBODY, self.vault, "closeWithOcmf", *arguments)
+
+
+def hostile(world, fee):
+    """Return a token that keeps ``fee`` of each payment, and a vault on it, mined."""
+    again = keccak(b"withdrawEarned(address,uint64)")[:4].hex()
+    runtime = assemble(CAPRICIOUS.format(treat=TREAT.hex(), again=again, fee=f"{fee:02x}"))
+    token = world.mine(world.owner, None, init_code(runtime)).contract_address
+    code = creation("ChargeVault", "0x" + token.hex(), world.registry.address)
+    vault = world.mine(world.owner, None, code).contract_address
+    found = Hostile(token, Contract.at("ChargeVault", "0x" + vault.hex()))
+    world.send(NOBODY_WALLET, found.vault, "bind", world.k1.meter_id)
+    return found
 
 
 @pytest.fixture(scope="module")
 def capricious(world):
-    """The hostile token and a vault on it, mined."""
-    again = keccak(b"withdrawEarned(uint64)")[:4].hex()
-    runtime = assemble(CAPRICIOUS.format(treat=TREAT.hex(), again=again))
-    token = world.mine(world.owner, None, init_code(runtime)).contract_address
-    code = creation("ChargeVault", "0x" + token.hex(), world.registry.address)
-    vault = world.mine(world.owner, None, code).contract_address
-    return Hostile(token, Contract.at("ChargeVault", "0x" + vault.hex()))
+    """The hostile token and a vault on it."""
+    return hostile(world, 0)
 
 
 @pytest.fixture
@@ -252,8 +368,7 @@ def refused(world, capricious):
     """A fork of the head with a session on the hostile token, opened an hour ago."""
     terms = world.terms("hostile")
     fork = world.fork(world.node.head.header.timestamp + 60, base=world.node.head.header)
-    signature = (0, 2**40, 27, bytes(32), bytes(32))
-    fork.ok(NOBODY, capricious.vault, "open", contract_tuple(terms), *signature)
+    capricious.open(fork, terms)
     return fork.move_to(fork.now_s + 3_600), terms
 
 
@@ -265,10 +380,10 @@ class TestRefundThatTheTokenWillNotDeliver:
         capricious.treat(fork, terms.driver, how)
         result = capricious.close(fork, terms)
         assert result.error is None
-        state = fork.get(capricious.vault, "sessionOf", session_id(terms))
-        assert (state[0], state[3]) == (0, CLOSED)
-        assert fork.get(capricious.vault, "earnedOf", terms.operator) == self.CHARGE
-        return fork.get(capricious.vault, "freeOf", terms.driver)
+        assert fork.get(capricious.vault, "depositOf", terms.driver, terms.purse) == 0
+        earned = fork.get(capricious.vault, "stationEarned", fork.world.k1.meter_id)
+        assert earned == self.CHARGE
+        return capricious.free(fork, terms)
 
     @pytest.mark.parametrize("how", [REVERTS, DENIES, REENTERS])
     def test_becomes_the_drivers_credit_and_never_blocks_the_station(
@@ -288,57 +403,78 @@ class TestRefundThatTheTokenWillNotDeliver:
         fork, terms = refused
         self.closed(capricious, refused, REVERTS)
         vault, driver = capricious.vault, terms.driver
-        still = fork.send(driver, vault, "withdraw", self.REFUND)
+        still = fork.send(driver, vault, "withdraw", 0, driver, self.REFUND)
         assert still.error is not None
-        assert fork.get(vault, "freeOf", driver) == self.REFUND
+        assert capricious.free(fork, terms) == self.REFUND
+        fork.ok(driver, vault, "withdraw", 0, NOBODY, 300_000)
+        assert capricious.balance(fork, "0x" + NOBODY.hex()) == 300_000
         capricious.treat(fork, driver, PAYS)
-        fork.ok(driver, vault, "withdraw", 345_650)
-        assert fork.get(vault, "freeOf", driver) == 17_000_000
-        more = fork.send(driver, vault, "withdraw", 17_000_001)
+        fork.ok(driver, vault, "withdraw", 0, driver, 45_650)
+        assert capricious.free(fork, terms) == 17_000_000
+        more = fork.send(driver, vault, "withdraw", 0, driver, 17_000_001)
         assert more.error == "ChargeVault_Insufficient"
         assert more.arguments == {"account": driver, "held": 17_000_000, "wanted": 17_000_001}
-        fork.ok(driver, vault, "withdraw", 17_000_000)
-        assert fork.get(vault, "freeOf", driver) == 0
-        assert capricious.balance(fork, driver) == self.REFUND
+        fork.ok(driver, vault, "withdraw", 0, driver, 17_000_000)
+        assert capricious.free(fork, terms) == 0
+        assert capricious.balance(fork, driver) == self.REFUND - 300_000
 
     def test_is_nobody_elses_credit(self, world, capricious, refused):
         fork, _ = refused
         self.closed(capricious, refused, REVERTS)
         for stranger in (NOBODY, world.operator, world.drivers[1]):
-            result = fork.send(stranger, capricious.vault, "withdraw", 1)
+            result = fork.send(stranger, capricious.vault, "withdraw", 0, NOBODY, 1)
             assert result.error == "ChargeVault_Insufficient"
 
     def test_after_the_deadline_becomes_credit_too(self, capricious, refused):
         fork, terms = refused
         capricious.treat(fork, terms.driver, DENIES)
         fork.move_to(terms.deadline_s)
-        fork.ok(NOBODY, capricious.vault, "expire", contract_tuple(terms))
-        assert fork.get(capricious.vault, "freeOf", terms.driver) == terms.deposit_micros
+        capricious.expire(fork, terms)
+        assert capricious.free(fork, terms) == terms.deposit_micros
 
     def test_of_two_sessions_adds_up(self, world, capricious, refused):
         fork, terms = refused
         second = world.terms("hostile2")
-        signature = (0, 2**40, 27, bytes(32), bytes(32))
-        fork.ok(NOBODY, capricious.vault, "open", contract_tuple(second), *signature)
+        capricious.treat(fork, terms.driver, REVERTS)
+        assert capricious.close(fork, terms).error is None
+        capricious.open(fork, second)
         capricious.treat(fork, terms.driver, REVERTS)
         fork.move_to(terms.deadline_s)
-        for one in (terms, second):
-            fork.ok(NOBODY, capricious.vault, "expire", contract_tuple(one))
-        assert fork.get(capricious.vault, "freeOf", terms.driver) == 40_000_000
+        capricious.expire(fork, second)
+        assert capricious.free(fork, terms) == self.REFUND + 20_000_000
+
+
+class TestTokenThatTakesAFee:
+    """What the vault does not receive it never owes."""
+
+    def test_opens_no_session_and_makes_no_deposit(self, world):
+        short = hostile(world, 3)
+        fork = world.fork(world.node.head.header.timestamp + 60, base=world.node.head.header)
+        terms = world.terms("fee")
+        signature = (0, 2**40, 27, bytes(32), bytes(32))
+        opened = fork.send(NOBODY, short.vault, "open", contract_tuple(terms), signature)
+        put_in = fork.send(NOBODY, short.vault, "deposit", NOBODY, 0, 1_000)
+        assert [opened.error, put_in.error] == ["ChargeVault_TokenShort"] * 2
+        assert put_in.arguments == {"received": 997, "wanted": 1_000}
 
 
 class TestReentrance:
-    def test_by_the_token_during_a_withdrawal_is_refused(self, capricious, refused):
+    @pytest.fixture
+    def earned(self, capricious, refused):
         fork, terms = refused
-        capricious.close(fork, terms)
+        assert capricious.close(fork, terms).error is None
+        fork.ok(NOBODY, capricious.vault, "collect", [fork.world.k1.meter_id])
         capricious.treat(fork, terms.operator, REENTERS)
-        result = fork.send(terms.operator, capricious.vault, "withdrawEarned", 1)
+        return fork, terms
+
+    def test_by_the_token_during_a_withdrawal_is_refused(self, capricious, earned):
+        fork, terms = earned
+        arguments = (terms.operator, 1)
+        result = fork.send(terms.operator, capricious.vault, "withdrawEarned", *arguments)
         assert result.error == "ReentrancyGuardReentrantCall"
 
-    def test_refused_leaves_the_credit_where_it_was(self, capricious, refused):
-        fork, terms = refused
-        capricious.close(fork, terms)
+    def test_refused_leaves_the_credit_where_it_was(self, capricious, earned):
+        fork, terms = earned
         held = fork.get(capricious.vault, "earnedOf", terms.operator)
-        capricious.treat(fork, terms.operator, REENTERS)
-        fork.send(terms.operator, capricious.vault, "withdrawEarned", 1)
+        fork.send(terms.operator, capricious.vault, "withdrawEarned", terms.operator, 1)
         assert fork.get(capricious.vault, "earnedOf", terms.operator) == held

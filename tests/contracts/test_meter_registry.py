@@ -11,11 +11,12 @@ from tests.contracts.support import FAR_S, NOBODY, SEED, START_S, enrol_argument
 
 ONE = b"\x01" * 32
 TWO = b"\x02" * 32
-NO_METER = ("0x" + "00" * 32, "0x" + "00" * 32, 0, 0, False, 0, 0, 0)
+NO_METER = ("0x" + "00" * 20, 0, 0, False, 0, 0, 0)
 
 
-def key_hash(x: bytes, y: bytes) -> str:
-    return "0x" + keccak(x + y).hex()
+def signer_of(x: bytes, y: bytes) -> str:
+    """Return what the registry keeps of a key: the last 20 bytes of its hash."""
+    return "0x" + keccak(x + y)[12:].hex()
 
 
 def enrol(world, fork, meter_id, *, sender=None, **changes):
@@ -51,13 +52,17 @@ class TestEnrolment:
         result = world.send(world.owner, world.registry, "enrol", *arguments)
         assert result.event("MeterEnrolled") == {
             "meterId": meter.meter_id_hex,
+            "signer": signer_of(meter.public_key[:32], meter.public_key[32:]),
             "kind": Kind.STATION,
             "curve": Curve.SECP256R1,
             "ratedPowerW": 50_000,
+            "validFrom": START_S,
+            "validUntil": FAR_S,
+            "x": "0x" + meter.public_key[:32].hex(),
+            "y": "0x" + meter.public_key[32:].hex(),
         }
         assert world.get(world.registry, "meterOf", meter.meter_id) == (
-            "0x" + meter.public_key[:32].hex(),
-            "0x" + meter.public_key[32:].hex(),
+            signer_of(meter.public_key[:32], meter.public_key[32:]),
             Kind.STATION,
             Curve.SECP256R1,
             False,
@@ -99,6 +104,10 @@ class TestEnrolment:
         assert result.arguments == {"meterId": "0x" + ONE.hex()}
         assert fork.get(world.registry, "meterOf", ONE) == NO_METER
 
+    def test_under_no_id_is_refused(self, world, fork):
+        """The registry takes id zero for nobody, so one key could speak for two meters."""
+        assert enrol(world, fork, bytes(32)).error == "MeterRegistry_BadMeter"
+
     @pytest.mark.parametrize(("field", "value"), [("kind", 3), ("curve", 2)])
     def test_of_a_kind_or_curve_there_is_not_is_refused(self, world, fork, field, value):
         assert enrol(world, fork, ONE, **{field: value}).error is not None
@@ -111,11 +120,15 @@ class TestRotation:
         result = rotate(world, fork, ONE, valid=(START_S + 1, FAR_S - 1))
         assert result.event("MeterRotated") == {
             "meterId": "0x" + ONE.hex(),
+            "signer": signer_of(TWO, ONE),
             "curve": Curve.SECP256R1,
+            "validFrom": START_S + 1,
+            "validUntil": FAR_S - 1,
+            "x": "0x" + TWO.hex(),
+            "y": "0x" + ONE.hex(),
         }
         assert fork.get(world.registry, "meterOf", ONE) == (
-            "0x" + TWO.hex(),
-            "0x" + ONE.hex(),
+            signer_of(TWO, ONE),
             Kind.STATION,
             Curve.SECP256R1,
             False,
@@ -154,7 +167,7 @@ class TestRevocation:
         enrol(world, fork, ONE)
         result = revoke(world, fork, ONE)
         assert result.event("MeterRevoked") == {"meterId": "0x" + ONE.hex()}
-        assert fork.get(world.registry, "meterOf", ONE)[4] is True
+        assert fork.get(world.registry, "meterOf", ONE)[3] is True
         again = revoke(world, fork, ONE)
         assert again.error == "MeterRegistry_Revoked"
 
@@ -163,8 +176,61 @@ class TestRevocation:
         assert result.error == "MeterRegistry_NotEnrolled"
 
 
+class TestSpeaker:
+    """Who may sign now: nobody before the validity, after it, or once revoked."""
+
+    def speaks(self, world, fork):
+        result = fork.send(NOBODY, world.registry, "speakerOf", ONE)
+        if result.error is None:
+            return True
+        assert result.error == "MeterRegistry_NotValid"
+        assert result.arguments == {"meterId": "0x" + ONE.hex()}
+        return False
+
+    def test_is_the_enrolled_key_with_kind_curve_and_power(self, world, fork):
+        enrol(world, fork, ONE, kind=1, curve=1)
+        found = fork.get(world.registry, "speakerOf", ONE)
+        assert found == (signer_of(ONE, TWO), Kind.GATEWAY, Curve.SECP256R1, 11_000)
+
+    def test_is_nobody_for_a_meter_never_enrolled(self, world, fork):
+        assert not self.speaks(world, fork)
+
+    def test_speaks_from_the_first_instant_to_before_the_last(self, world, fork):
+        enrol(world, fork, ONE, valid_from=START_S + 10, valid_until=START_S + 20)
+        instants = (START_S + 9, START_S + 10, START_S + 19, START_S + 20)
+        spoken = [self.speaks(world, fork.move_to(at_s)) for at_s in instants]
+        assert spoken == [False, True, True, False]
+
+    def test_speaks_no_more_once_revoked(self, world, fork):
+        enrol(world, fork, ONE)
+        assert self.speaks(world, fork)
+        revoke(world, fork, ONE)
+        assert not self.speaks(world, fork)
+
+
+def assign(world, fork, meter_id, *, sender=None):
+    return fork.send(sender or world.owner, world.registry, "assign", meter_id, NOBODY)
+
+
+class TestOperator:
+    def test_is_nobody_until_assigned_and_after_revocation(self, world, fork):
+        nobody = "0x" + "00" * 20
+        enrol(world, fork, ONE)
+        assert fork.get(world.registry, "operatorOf", ONE) == nobody
+        assigned = assign(world, fork, ONE)
+        expected = {"meterId": "0x" + ONE.hex(), "operator": "0x" + NOBODY.hex()}
+        assert assigned.event("OperatorAssigned") == expected
+        assert fork.get(world.registry, "operatorOf", ONE) == "0x" + NOBODY.hex()
+        revoke(world, fork, ONE)
+        assert fork.get(world.registry, "operatorOf", ONE) == nobody
+        assert assign(world, fork, ONE).error == "MeterRegistry_Revoked"
+
+    def test_of_a_meter_never_enrolled_is_refused(self, world, fork):
+        assert assign(world, fork, ONE).error == "MeterRegistry_NotEnrolled"
+
+
 class TestRole:
-    @pytest.mark.parametrize("act", [enrol, rotate, revoke])
+    @pytest.mark.parametrize("act", [enrol, rotate, revoke, assign])
     def test_of_a_calibrator_is_needed_for_every_change(self, world, fork, act):
         enrol(world, fork, TWO, x=b"\x03" * 32)
         meter = ONE if act is enrol else TWO
@@ -181,7 +247,7 @@ class TestKey:
 
     def assert_taken(self, result, meter_id, x=ONE, y=TWO):
         assert result.error == "MeterRegistry_KeyTaken"
-        assert result.arguments == {"keyHash": key_hash(x, y), "meterId": "0x" + meter_id.hex()}
+        assert result.arguments == {"signer": signer_of(x, y), "meterId": "0x" + meter_id.hex()}
 
     def test_of_one_meter_enrols_no_other(self, world, fork):
         enrol(world, fork, ONE)
@@ -226,6 +292,6 @@ class TestKey:
             for one in meters:
                 shown = fork.get(world.registry, "meterOf", one)
                 for key, spoken in owners.items():
-                    if shown[:2] == tuple("0x" + part.hex() for part in key):
+                    if shown[0] == signer_of(*key):
                         spoken.add(one)
         assert all(len(spoken) <= 1 for spoken in owners.values())

@@ -101,7 +101,7 @@ class TestRecords:
                 end_wh[event.station] = event.end_wh
         assert sum(slices_wh.values()) == 1_917_881
 
-    @pytest.mark.parametrize(("curve", "length"), [(Curve.SECP256R1, 64), (Curve.SECP256K1, 65)])
+    @pytest.mark.parametrize(("curve", "length"), [(Curve.SECP256R1, 128), (Curve.SECP256K1, 65)])
     def test_carry_signatures_that_the_chain_can_take(self, curve, length):
         for stop in SCHEDULE.events:
             if isinstance(stop, SessionStops) and KEYS.stations[stop.station].curve is curve:
@@ -215,6 +215,7 @@ class TestMoney:
     def test_has_one_hash_of_the_terms(self):
         theirs = SessionTerms(
             driver=KEYS.drivers["driver-001"].address_hex,
+            purse=3,
             operator=KEYS.operator.address_hex,
             meter_id=KEYS.stations["CA-314"].meter_id_hex,
             id_tag=TAG,
@@ -227,6 +228,7 @@ class TestMoney:
         )
         mine = Terms(
             driver=theirs.driver,
+            purse=3,
             operator=theirs.operator,
             meter_id=KEYS.stations["CA-314"].meter_id,
             id_tag=TAG,

@@ -19,6 +19,7 @@ from ledger.proofs import open_checkpoint
 from ledger.tables import checkpoint
 from settlement.chain.reconciliation import token_held
 from settlement.charging.terms import SessionTerms, contract_tuple
+from settlement.engine.charging.running import opening_of
 from settlement.engine.checkpoints import close_day, origin_of
 from settlement.engine.clockwork import tick
 from settlement.engine.finality import advance
@@ -155,9 +156,9 @@ def test_anybody_may_bring_the_record_before_the_station_does(journey):
             with service.reading() as connection:
                 key = meter_key(connection, terms.meter_id, guest.stop.at_s)
             signature = signature_for_chain(record, key)
-            data = service.contracts.vault.encode(
-                "closeWithOcmf", contract_tuple(terms), record.payload, signature
-            )
+            opening = opening_of(guest.row()).contract_tuple()
+            arguments = (contract_tuple(terms), opening, record.payload, signature)
+            data = service.contracts.vault.encode("closeWithOcmf", *arguments)
             stranger = next(iter(here.world.keys.homes.values()))
             _send(here, stranger, data, nonce=0, to=service.contracts.vault)
             await here.run(lambda: advance(service))

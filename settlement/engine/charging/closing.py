@@ -21,6 +21,7 @@ from settlement.engine.charging.fiscal import (
 from settlement.engine.charging.running import (
     by_transaction,
     canonical,
+    opening_of,
     record_context,
     station_message,
     terms_of,
@@ -175,6 +176,7 @@ def _plan_record(
     data = vault.encode(
         "closeWithOcmf",
         contract_tuple(terms_of(found)),
+        opening_of(found).contract_tuple(),
         record.payload,
         signature_for_chain(record, key),
     )
@@ -199,16 +201,14 @@ def expire_overdue(service: Service) -> int:
             .all()
         )
         for found in overdue:
+            data = vault.encode(
+                "expire", contract_tuple(terms_of(found)), opening_of(found).contract_tuple()
+            )
             service.outbox.plan(
                 connection,
                 business_key=f"expire/{found['session_id']}",
                 trace_id=found["session_id"],
-                call=Call(
-                    vault.address,
-                    vault.encode("expire", contract_tuple(terms_of(found))),
-                    "ChargeVault.expire",
-                    _EXPIRE_GAS,
-                ),
+                call=Call(vault.address, data, "ChargeVault.expire", _EXPIRE_GAS),
             )
     return len(overdue)
 

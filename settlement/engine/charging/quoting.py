@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from ledger.errors import (
     ChainReverted,
@@ -35,6 +35,7 @@ from settlement.tables import session, station
 
 _OPEN_GAS: Final = 600_000
 _REQUEST_WH_MAX: Final = 1_000_000
+_HOLDING: Final = ("opening", "open", "charging", "held", "closing")
 
 
 class UnknownStationError(NotFound):
@@ -118,10 +119,12 @@ def quote(service: Service, *, station_id: str, driver: str, requested_wh: WattH
     with service.reading() as connection:
         meter_id = _meter_of(connection, station_id)
         operator = wallet_of(connection, service.rules.operator_party)
-    subject = f"session|{driver}|{station_id}|{now_s}|{requested_wh}".encode()
-    salt = hmac.digest(service.salt_key, subject, hashlib.sha256)
+        subject = f"session|{driver}|{station_id}|{now_s}|{requested_wh}".encode()
+        salt = hmac.digest(service.salt_key, subject, hashlib.sha256)
+        purse = _purse_for(connection, driver, id_tag_of(salt))
     terms = SessionTerms(
         driver=driver,
+        purse=purse,
         operator=operator,
         meter_id=meter_id,
         id_tag=id_tag_of(salt),
@@ -272,6 +275,7 @@ def _check_terms(
         raise UnknownStationError(terms.meter_id)
     longest = deadline_s(now_s, rules.longest_stay_s, rules.offline_window_s)
     wanted = {
+        "purse": (terms.purse, _purse_for(connection, terms.driver, terms.id_tag)),
         "operator": (terms.operator, wallet_of(connection, rules.operator_party)),
         "price": (terms.price_micros_per_kwh, tariff.price_micros_per_kwh),
         "flat fee": (terms.flat_micros, tariff.flat_micros),
@@ -293,11 +297,13 @@ def _open_call(service: Service, terms: SessionTerms, authorization: Authorizati
     return service.contracts.vault.encode(
         "open",
         contract_tuple(terms),
-        authorization.valid_after_s,
-        authorization.valid_before_s,
-        signature[64],
-        signature[:32],
-        signature[32:64],
+        (
+            authorization.valid_after_s,
+            authorization.valid_before_s,
+            signature[64],
+            signature[:32],
+            signature[32:64],
+        ),
     )
 
 
@@ -308,6 +314,25 @@ def _simulate(service: Service, data: bytes) -> None:
         service.gateway.call(vault.address, data, service.outbox.address)
     except CallRevertedError as fault:
         raise OpeningRefusedError(service.contracts.explain(fault)) from fault
+
+
+def _purse_for(connection: Connection, driver: str, id_tag: str) -> int:
+    """
+    Return the driver's first purse that holds no session of ours; each holds one at a time.
+
+    A session that is there already keeps the purse it has, so that a quote asked for again says the
+    same.
+    """
+    rows = connection.execute(
+        select(session.c.id_tag, session.c.terms).where(
+            session.c.driver == driver,
+            or_(session.c.state.in_(_HOLDING), session.c.id_tag == id_tag),
+        )
+    )
+    held = {tag: int(json.loads(terms)["purse"]) for tag, terms in rows}
+    if id_tag in held:
+        return held[id_tag]
+    return next(number for number in range(len(held) + 1) if number not in held.values())
 
 
 def _meter_of(connection: Connection, station_id: str) -> str:

@@ -10,7 +10,7 @@ from ledger.errors import VoisinError
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.charging.records import RecordContext
 from settlement.charging.slices import FiscalSlice
-from settlement.charging.terms import SessionTerms
+from settlement.charging.terms import Opening, SessionTerms
 from settlement.engine.intake import Message, refuse
 from settlement.engine.service import Service
 from settlement.tables import session, slice_
@@ -43,6 +43,11 @@ def by_transaction(connection: Connection, station_id: str, number: int) -> RowM
 def terms_of(found: RowMapping) -> SessionTerms:
     """Return the terms of a session."""
     return SessionTerms(**json.loads(found["terms"]))
+
+
+def opening_of(found: RowMapping) -> Opening:
+    """Return how a session was opened; the service opens them from wallets."""
+    return Opening(UnixSeconds(found["opened_s"]), int(found["page_at_open"]), from_wallet=True)
 
 
 def canonical(payload: Mapping[str, Any]) -> bytes:

@@ -174,10 +174,11 @@ class TestVerifyRecordDer:
 
 class TestSignatureForChain:
     @pytest.mark.parametrize("high_s", [False, True])
-    def test_is_r_and_s_on_p256(self, high_s):
+    def test_is_r_and_s_and_the_key_on_p256(self, high_s):
         made = record(Curve.SECP256R1, high_s=high_s)
         r, s = decode_dss_signature(made.signature)
-        assert signature_for_chain(made, key(Curve.SECP256R1)) == r.to_bytes(32) + s.to_bytes(32)
+        raw = signature_for_chain(made, key(Curve.SECP256R1))
+        assert raw == r.to_bytes(32) + s.to_bytes(32) + point(PRIVATE[Curve.SECP256R1])
 
     @pytest.mark.parametrize("high_s", [False, True])
     @pytest.mark.parametrize("page", range(6))

@@ -14,6 +14,7 @@ from settlement.charging.terms import SessionTerms, deadline_s, id_tag_of, sessi
 
 FIELDS = (
     ("address", "driver"),
+    ("uint32", "purse"),
     ("address", "operator"),
     ("bytes32", "meterId"),
     ("string", "idTag"),
@@ -26,6 +27,7 @@ FIELDS = (
 )
 TERMS = SessionTerms(
     driver="0x" + "d1" * 20,
+    purse=0,
     operator="0x" + "0e" * 20,
     meter_id="0x" + "4d" * 32,
     id_tag="0123456789ABCDEF0123",
@@ -46,8 +48,8 @@ def by_hand(terms):
     """What Solidity computes: ``keccak256(abi.encode(typeHash, ...))``, strings hashed."""
     listed = ",".join(f"{kind} {name}" for kind, name in FIELDS)
     values = list(dataclasses.astuple(terms))
-    values[3] = hashed(values[3].encode())
-    for index in (2, 7, 9):
+    values[4] = hashed(values[4].encode())
+    for index in (3, 8, 10):
         values[index] = bytes.fromhex(values[index][2:])
     kinds = ["bytes32", *(kind.replace("string", "bytes32") for kind, _ in FIELDS)]
     return hashed(encode(kinds, [hashed(f"SessionTerms({listed})".encode()), *values]))
@@ -74,6 +76,7 @@ amounts = st.integers(0, 2**64 - 1)
 all_terms = st.builds(
     SessionTerms,
     hexed(20),
+    st.integers(0, 2**32 - 1),
     hexed(20),
     hexed(32),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),

@@ -1,0 +1,364 @@
+"""
+Turn final events of the ChargeVault into transfers, as decision 0001 lists them.
+
+Each handler runs in the transaction that takes its event, so an event is posted exactly once.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from ledger import accounts
+from ledger.errors import ChainReverted
+from ledger.transfers import Kind, Transfer, TransferId
+from ledger.units import BasisPoints, Micros, WattHours
+from settlement.chain.indexer import FinalEvent
+from settlement.engine.intake import Message, emit, refuse
+from settlement.engine.postings import agree
+from settlement.engine.service import Service
+from settlement.pricing.billing import bill, vat_inside
+from settlement.tables import session
+
+
+class RefusedByContractError(ChainReverted):
+    """A contract refused what the service had found good."""
+
+    def __init__(self, what: str, error: str) -> None:
+        super().__init__("refused_by_contract", f"{what}: {error}")
+
+
+def session_opened(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post the deposit, unless it lay in the vault already, and hold it for the operator."""
+    body = event.arguments
+    session_id: str = body["sessionId"]
+    driver = accounts.vault_driver(body["driver"], int(body["purse"]))
+    deposit = Micros(int(body["depositMicros"]))
+    transfers = [_hold(session_id, "hold", driver, accounts.vault_earned(body["meterId"]), deposit)]
+    if body["fromWallet"]:
+        transfers.insert(
+            0, _paid_in(f"{session_id}/deposit", "deposit", driver, deposit, session_id)
+        )
+    service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == session_id)
+        .values(state="open", opened_s=event.at_s, page_at_open=int(body["pageAtOpen"]))
+    )
+    emit(
+        connection,
+        "session_opened",
+        trace_id=session_id,
+        at_s=event.at_s,
+        deposit_micros=deposit,
+        transaction=event.transaction_hash,
+    )
+
+
+def session_topped_up(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what was added to a running session's deposit, and hold it too."""
+    body = event.arguments
+    session_id: str = body["sessionId"]
+    amount, deposit = (Micros(int(body[name])) for name in ("amountMicros", "depositMicros"))
+    first = service.book.open_holds(connection, session_id)[0]
+    name = f"hold/{deposit}"
+    transfers = [_hold(session_id, name, first.debit, first.credit, amount)]
+    if body["fromWallet"]:
+        paid_in = f"{session_id}/deposit/{deposit}"
+        transfers.insert(0, _paid_in(paid_in, "deposit", first.debit, amount, session_id))
+    service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
+    connection.execute(
+        update(session).where(session.c.session_id == session_id).values(deposit_micros=deposit)
+    )
+    emit(
+        connection,
+        "session_topped_up",
+        trace_id=session_id,
+        at_s=event.at_s,
+        amount_micros=amount,
+        deposit_micros=deposit,
+        transaction=event.transaction_hash,
+    )
+
+
+def session_closed(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """
+    Post the charge, release the rest of the hold, pay the refund out, note VAT and energy.
+
+    Anybody may bring the meter's record to the contract, also before the station has told us; and
+    anybody may have opened a session there without asking us, of which only the money is ours to
+    book.
+    """
+    body = event.arguments
+    session_id: str = body["sessionId"]
+    charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
+    energy = WattHours(int(body["energyWh"]))
+    holds = service.book.open_holds(connection, session_id)
+    transfers = [*_resolved(holds, session_id, charge)]
+    if body["pushed"] and refund:
+        transfers.append(
+            _paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
+        )
+    if not int(body["page"]) and charge:
+        # A gateway's sessions earn for the operator directly.
+        own = accounts.vault_earned(body["operator"])
+        transfers.append(
+            _moved(f"{session_id}/earned", "earned", holds[0].credit, own, charge, session_id)
+        )
+    row = _session(connection, session_id)
+    if row is not None:
+        transfers += _told(service, connection, row, energy, charge, refund)
+    service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
+    emit(
+        connection,
+        "session_closed",
+        trace_id=session_id,
+        at_s=event.at_s,
+        energy_wh=energy,
+        charge_micros=charge,
+        refund_micros=refund,
+        transaction=event.transaction_hash,
+    )
+
+
+def session_expired(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Void the hold and pay the whole deposit out."""
+    body = event.arguments
+    session_id: str = body["sessionId"]
+    refund = Micros(int(body["refundMicros"]))
+    holds = service.book.open_holds(connection, session_id)
+    transfers = [*_resolved(holds, session_id, Micros(0))]
+    if body["pushed"] and refund:
+        transfers.append(
+            _paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
+        )
+    service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == session_id)
+        .values(state="expired", charge_micros=0, refund_micros=refund)
+    )
+    emit(
+        connection,
+        "session_expired",
+        trace_id=session_id,
+        at_s=event.at_s,
+        refund_micros=refund,
+        transaction=event.transaction_hash,
+    )
+
+
+def deposited(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what was added to a driver's standing balance."""
+    purse = accounts.vault_driver(event.arguments["driver"], int(event.arguments["purse"]))
+    amount = Micros(int(event.arguments["amountMicros"]))
+    _post(
+        service,
+        connection,
+        event,
+        _paid_in(_event_id(event), "purse-deposit", purse, amount, purse),
+    )
+
+
+def withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what a driver took out."""
+    purse = accounts.vault_driver(event.arguments["driver"], int(event.arguments["purse"]))
+    amount = Micros(int(event.arguments["amountMicros"]))
+    _post(
+        service, connection, event, _paid_out(_event_id(event), "withdrawal", purse, amount, purse)
+    )
+
+
+def earnings_collected(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what a station had earned to its operator."""
+    body = event.arguments
+    _collect(service, connection, event, body["operator"], Micros(int(body["amountMicros"])))
+
+
+def station_bound(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what a station had earned for the operator before."""
+    body = event.arguments
+    _collect(service, connection, event, body["before"], Micros(int(body["earnedMicros"])))
+
+
+def earnings_withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what an operator took out."""
+    own = accounts.vault_earned(event.arguments["operator"])
+    amount = Micros(int(event.arguments["amountMicros"]))
+    _post(
+        service,
+        connection,
+        event,
+        _paid_out(_event_id(event), "earnings-withdrawal", own, amount, own),
+    )
+
+
+def open_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
+    """Note that the contract would not open the session; no money moved."""
+    _refused(service, connection, session_id, "opening", error, "refused")
+
+
+def close_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
+    """Hold a session whose record the contract refused; it can still close or expire."""
+    _refused(service, connection, session_id, "closing", error, "held")
+
+
+def _refused(
+    service: Service, connection: Connection, session_id: str, what: str, error: str, state: str
+) -> None:
+    at_s = service.clock.now_s()
+    message = Message(
+        key=f"chain/{what}/{session_id}",
+        kind="session",
+        source="ChargeVault",
+        body=error.encode(),
+        trace_id=session_id,
+    )
+    fault = RefusedByContractError(what, error)
+    refuse(connection, service.book, message, fault, at_s=at_s)
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == session_id, session.c.state == what)
+        .values(state=state)
+    )
+    emit(connection, f"session_{what}_refused", trace_id=session_id, at_s=at_s, error=error)
+
+
+def _session(connection: Connection, session_id: str) -> RowMapping | None:
+    return (
+        connection.execute(select(session).where(session.c.session_id == session_id))
+        .mappings()
+        .first()
+    )
+
+
+def _told(
+    service: Service,
+    connection: Connection,
+    row: RowMapping,
+    energy: WattHours,
+    charge: Micros,
+    refund: Micros,
+) -> list[Transfer]:
+    """Check what the chain says of a session of ours, note it, and return VAT and energy."""
+    session_id: str = row["session_id"]
+    rules = service.rules
+    money = bill(energy, rules.tariff, Micros(row["deposit_micros"]))
+    agree(f"charge of {session_id}", money.charge_micros, charge)
+    agree(f"refund of {session_id}", money.refund_micros, refund)
+    if row["energy_wh"] is not None:
+        agree(f"energy of {session_id}", row["energy_wh"], energy)
+    vat = vat_inside(charge, BasisPoints(rules.tariff.vat_rate_bp))
+    connection.execute(
+        update(session)
+        .where(session.c.session_id == session_id)
+        .values(
+            state="closed",
+            energy_wh=energy,
+            charge_micros=charge,
+            refund_micros=refund,
+            overrun_micros=money.overrun_micros,
+            vat_micros=vat,
+        )
+    )
+    owing, owed = accounts.invoice(rules.operator_party), accounts.invoice(rules.state_party)
+    station, driver = (
+        accounts.station_energy(rules.operator_party),
+        accounts.driver_energy(row["driver"]),
+    )
+    moves = (("session-vat", owing, owed, vat), ("session-energy", station, driver, energy))
+    return [
+        _moved(f"{session_id}/{code}", code, debit, credit, amount, session_id)
+        for code, debit, credit, amount in moves
+        if amount
+    ]
+
+
+def _resolved(holds: Sequence[Transfer], session_id: str, charge: Micros) -> Iterator[Transfer]:
+    """Post the session's holds with the charge, oldest first, and void what nothing is owed of."""
+    left: int = charge
+    for position, hold in enumerate(holds):
+        taken = min(left, hold.amount)
+        left -= taken
+        yield Transfer(
+            id=TransferId(f"{session_id}/charge" + (f"/{position}" if position else "")),
+            kind=Kind.POST if taken else Kind.VOID,
+            debit=hold.debit,
+            credit=hold.credit,
+            amount=taken,
+            code="charge",
+            trace_id=session_id,
+            pending_id=hold.id,
+        )
+
+
+def _hold(
+    session_id: str,
+    name: str,
+    debit: accounts.AccountId,
+    credit: accounts.AccountId,
+    amount: Micros,
+) -> Transfer:
+    return Transfer(
+        id=TransferId(f"{session_id}/{name}"),
+        kind=Kind.PENDING,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        code="hold",
+        trace_id=session_id,
+    )
+
+
+def _paid_in(
+    identity: str, code: str, account: accounts.AccountId, amount: Micros, trace_id: str
+) -> Transfer:
+    return _moved(identity, code, accounts.world(), account, amount, trace_id)
+
+
+def _paid_out(
+    identity: str, code: str, account: accounts.AccountId, amount: Micros, trace_id: str
+) -> Transfer:
+    return _moved(identity, code, account, accounts.world(), amount, trace_id)
+
+
+def _moved(
+    identity: str,
+    code: str,
+    debit: accounts.AccountId,
+    credit: accounts.AccountId,
+    amount: Micros | WattHours,
+    trace_id: str,
+) -> Transfer:
+    return Transfer(
+        id=TransferId(identity),
+        kind=Kind.POSTED,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        code=code,
+        trace_id=trace_id,
+    )
+
+
+def _collect(
+    service: Service, connection: Connection, event: FinalEvent, operator: str, amount: Micros
+) -> None:
+    station = accounts.vault_earned(event.arguments["meterId"])
+    own = accounts.vault_earned(operator)
+    _post(
+        service,
+        connection,
+        event,
+        _moved(_event_id(event), "earned", station, own, amount, station),
+    )
+
+
+def _post(service: Service, connection: Connection, event: FinalEvent, transfer: Transfer) -> None:
+    """Post a transfer of an event, unless it is of nothing."""
+    if transfer.amount:
+        service.book.submit(connection, (transfer,), at_s=event.at_s).unwrap()
+
+
+def _event_id(event: FinalEvent) -> str:
+    """Return an id for the one transfer of an event; a transaction may emit several."""
+    return f"{event.transaction_hash}/{event.log_index}"
