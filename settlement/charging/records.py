@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
-from settlement.metering.ocmf_energy import (
-    check_one_register,
-    energy_between,
-    register_pair,
-    register_wh,
-)
+from settlement.metering.ocmf_energy import energy_between, register_pair, register_wh
 from settlement.metering.validation import check_power
 
 
@@ -108,12 +103,12 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If it is of another idTag.
     OldPageError
         If its page is not above the one at open.
-    SeveralRegistersError
-        If it begins or ends on more than one register.
     IncompleteRecordError
         If it has no begin or no end.
     UnusableEnergyError
         If the meter flags one of them.
+    MalformedRecordError
+        If one of them shows no plain decimal number.
     RecordBackwardsError
         If the end lies below the begin.
     BrokenRegisterError
@@ -124,7 +119,6 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If the fiscal records sum to something else.
     """
     _check_binding(record, context)
-    check_one_register(record)
     begin, end = register_pair(record)
     energy = energy_between(begin, end)
     begin_wh = register_wh(begin)
