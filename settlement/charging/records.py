@@ -1,17 +1,16 @@
 """Judge the record that ends a session: whether it proves this session's energy alone."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
-from settlement.metering.ocmf_energy import (
-    check_one_register,
-    energy_between,
-    register_pair,
-    register_wh,
-)
+from settlement.metering.ocmf_energy import energy_between, register_pair, register_wh
 from settlement.metering.validation import check_power
+
+_PAGE_MAX: Final = 2**32 - 1
+"""Highest page that ``ChargeVault`` can note."""
 
 
 class UnbindableRecordError(UnverifiedReading):
@@ -40,6 +39,13 @@ class OldPageError(UnverifiedReading):
 
     def __init__(self, page: int, at_open: int) -> None:
         super().__init__("old_page", f"page {page} is not above {at_open}, the last one at open")
+
+
+class PageTooHighError(UnverifiedReading):
+    """The page is higher than any meter counts, and than the contract can note."""
+
+    def __init__(self, page: int) -> None:
+        super().__init__("page_too_high", f"page {page} is above {_PAGE_MAX}")
 
 
 class BrokenRegisterError(UnverifiedReading):
@@ -108,12 +114,12 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If it is of another idTag.
     OldPageError
         If its page is not above the one at open.
-    SeveralRegistersError
-        If it begins or ends on more than one register.
     IncompleteRecordError
         If it has no begin or no end.
     UnusableEnergyError
         If the meter flags one of them.
+    MalformedRecordError
+        If one of them shows no plain decimal number.
     RecordBackwardsError
         If the end lies below the begin.
     BrokenRegisterError
@@ -124,7 +130,6 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If the fiscal records sum to something else.
     """
     _check_binding(record, context)
-    check_one_register(record)
     begin, end = register_pair(record)
     energy = energy_between(begin, end)
     begin_wh = register_wh(begin)
@@ -145,3 +150,5 @@ def _check_binding(record: OcmfRecord, context: RecordContext) -> None:
         raise ForeignRecordError(record.id_tag, context.id_tag)
     if record.pagination_number <= context.page_at_open:
         raise OldPageError(record.pagination_number, context.page_at_open)
+    if record.pagination_number > _PAGE_MAX:
+        raise PageTooHighError(record.pagination_number)

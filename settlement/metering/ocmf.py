@@ -2,22 +2,28 @@
 Read OCMF records, the signed format of charging-station meters (OCMF 1.4.1).
 
 The text between the first two bars is what the meter signed; it is kept byte for byte. Values are
-exact: a register is an integer and its number of decimals, never a float.
+exact: a register is an integer and its number of decimals, never a float. A transaction record is
+refused here just if the contract refuses it whatever session it is of.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from settlement.metering.ocmf_json import JsonNumber, MalformedRecordError, json_object
+from settlement.metering.ocmf_json import (
+    JsonNumber,
+    JsonObject,
+    JsonText,
+    MalformedRecordError,
+    json_object,
+)
 
 _HEADER: Final = "OCMF"
 _PARTS: Final = 3
 _TEXT_MAX: Final = 65_536
-_INHERITED: Final = ("TM", "TX", "RI", "RU", "RT", "EF", "ST")
+_COMPARED: Final = ("TX", "RI", "RU", "EF", "ST")
 _PAGE: Final = re.compile(r"([TF])([0-9]{1,18})")
 _VALUE: Final = re.compile(r" *([0-9]{1,18})(?:\.([0-9]{1,12}))? *")
 _DEFAULT_ALGORITHM: Final = "ECDSA-secp256r1-SHA256"
@@ -31,9 +37,12 @@ class OcmfReading:
     reason: str
     """``TX``: B begin, C charging, E/L/R/A end, and others."""
     time: str
-    """``TM`` as written, or the empty string."""
-    digits: int
-    """``RV`` without its point, in ``10 ** -decimals`` of ``unit``."""
+    """``TM``, or the empty string if it is missing or no text."""
+    digits: int | None
+    """
+    ``RV`` without its point, in ``10 ** -decimals`` of ``unit``; None if it is missing or no plain
+    decimal number, which is no fault unless the reading counts.
+    """
     decimals: int
     """Number of digits behind the point; they are significant."""
     unit: str
@@ -47,6 +56,8 @@ class OcmfReading:
 
     def __str__(self) -> str:
         """Return the value as the meter wrote it, with its unit."""
+        if self.digits is None:
+            return f"no number of {self.unit}"
         whole, rest = divmod(self.digits, 10**self.decimals)
         point = f".{rest:0{self.decimals}d}" if self.decimals else ""
         return f"{whole}{point} {self.unit}"
@@ -85,18 +96,15 @@ def parse_record(text: str) -> OcmfRecord:
     if len(text) > _TEXT_MAX or len(parts) != _PARTS or parts[0] != _HEADER:
         raise MalformedRecordError("not OCMF|payload|signature")
     payload, signed = json_object(parts[1], "payload"), json_object(parts[2], "signature")
-    page = payload.get("PG")
-    matched = _PAGE.fullmatch(page) if isinstance(page, str) else None
+    page = _compared(payload, "PG")
+    matched = _PAGE.fullmatch(page) if page is not None else None
     if matched is None:
         raise MalformedRecordError(f"pagination {page!r} is neither T<n> nor F<n>")
-    identity = payload.get("ID", "")
-    if not isinstance(identity, str):
-        raise MalformedRecordError("ID is no text")
     return OcmfRecord(
         payload=parts[1].encode(),
         pagination_kind=matched[1],
         pagination_number=int(matched[2]),
-        id_tag=identity,
+        id_tag=_compared(payload, "ID") or "",
         readings=_readings(payload.get("RD")),
         algorithm=_text(signed, "SA", _DEFAULT_ALGORITHM),
         signature=_signature(signed),
@@ -104,56 +112,81 @@ def parse_record(text: str) -> OcmfRecord:
 
 
 def _readings(given: object) -> tuple[OcmfReading, ...]:
-    if not isinstance(given, list) or not given:
+    """Return the readings; what one omits it takes from the one before (OCMF 1.4.1, table 7)."""
+    if not isinstance(given, tuple) or not given:
         raise MalformedRecordError("RD holds no readings")
-    found, before = [], dict.fromkeys(_INHERITED, "")
+    found, before, time = [], dict.fromkeys(_COMPARED, ""), ""
     for one in given:
-        if not isinstance(one, dict):
+        if not isinstance(one, JsonObject):
             raise MalformedRecordError("a reading is no object")
-        before |= {name: _text(one, name, "") for name in _INHERITED if name in one}
-        found.append(_reading(one.get("RV"), before))
+        texts = {name: _compared(one, name) for name in _COMPARED}
+        before |= {name: text for name, text in texts.items() if text is not None}
+        time = _time(one, time)
+        digits, decimals = _value(one.get("RV"))
+        found.append(
+            OcmfReading(
+                reason=before["TX"],
+                time=time,
+                digits=digits,
+                decimals=decimals,
+                unit=before["RU"],
+                obis=before["RI"],
+                error_flags=before["EF"],
+                status=before["ST"],
+            )
+        )
     return tuple(found)
 
 
-def _reading(value: object, filled: Mapping[str, str]) -> OcmfReading:
-    digits, decimals = _value(value)
-    return OcmfReading(
-        reason=filled["TX"],
-        time=filled["TM"],
-        digits=digits,
-        decimals=decimals,
-        unit=filled["RU"],
-        obis=filled["RI"],
-        error_flags=filled["EF"],
-        status=filled["ST"],
-    )
+def _compared(given: JsonObject, name: str) -> str | None:
+    """Return a text that is compared, or None; an escape in it could hide what it says."""
+    if name not in given:
+        return None
+    value = given.get(name)
+    if not isinstance(value, JsonText):
+        raise MalformedRecordError(f"{name} is no text")
+    if value.is_escaped:
+        raise MalformedRecordError(f"{name} holds an escape")
+    return value.raw
 
 
-def _value(given: object) -> tuple[int, int]:
+def _time(given: JsonObject, before: str) -> str:
+    """Return ``TM``, which the contract does not look at: whatever stands there is no fault."""
+    found = [value for name, value in given.members if name == "TM"]
+    if not found:
+        return before
+    return found[-1].decoded if isinstance(found[-1], JsonText) else ""
+
+
+def _value(given: object) -> tuple[int | None, int]:
     """Return digits and decimals of a register, a number or a text of one padded with blanks."""
-    text = given.text if isinstance(given, JsonNumber) else given
-    matched = _VALUE.fullmatch(text) if isinstance(text, str) else None
+    text = given.raw if isinstance(given, JsonText) else ""
+    matched = _VALUE.fullmatch(given.text if isinstance(given, JsonNumber) else text)
     if matched is None:
-        raise MalformedRecordError(f"register value {text!r} is no plain decimal number")
+        return None, 0
     decimals = matched[2] or ""
     return int(matched[1] + decimals), len(decimals)
 
 
-def _signature(signed: Mapping[str, Any]) -> bytes:
+def _signature(signed: JsonObject) -> bytes:
     """Return ``SD`` decoded, hexadecimal or base64 by ``SE`` (OCMF 1.4.1, table 21)."""
     data, encoding = signed.get("SD"), _text(signed, "SE", "hex")
-    if not isinstance(data, str) or encoding not in {"hex", "base64"}:
+    if not isinstance(data, JsonText) or encoding not in {"hex", "base64"}:
         raise MalformedRecordError("the signature is neither hexadecimal nor base64 text")
     if _text(signed, "SM", _DER) != _DER:
         raise MalformedRecordError("the signature is not in DER")
     try:
-        return bytes.fromhex(data) if encoding == "hex" else base64.b64decode(data, validate=True)
+        if encoding == "hex":
+            return bytes.fromhex(data.decoded)
+        return base64.b64decode(data.decoded, validate=True)
     except (ValueError, binascii.Error) as fault:
         raise MalformedRecordError(f"the signature is no {encoding} text") from fault
 
 
-def _text(given: Mapping[str, Any], name: str, default: str) -> str:
-    value = given.get(name, default)
-    if not isinstance(value, str):
+def _text(given: JsonObject, name: str, default: str) -> str:
+    if name not in given:
+        return default
+    value = given.get(name)
+    if not isinstance(value, JsonText):
         raise MalformedRecordError(f"{name} is no text")
-    return value
+    return value.decoded

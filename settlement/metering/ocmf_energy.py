@@ -1,10 +1,16 @@
-"""Work out the energy that an OCMF record proves: one register, subtracted exactly."""
+"""
+Work out the energy that an OCMF record proves: one register, subtracted exactly.
 
+``Ocmf.read`` of the contracts does the same; a property compares the two on random texts.
+"""
+
+import re
 from typing import Final
 
 from ledger.errors import UnverifiedReading
 from ledger.units import WattHours
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
+from settlement.metering.ocmf_json import MalformedRecordError
 
 _BEGIN: Final = frozenset({"B"})
 _END: Final = frozenset({"E", "L", "R", "A"})
@@ -13,6 +19,14 @@ _ENERGY_UNUSABLE: Final = "E"
 _FINEST: Final = 12
 """Registers are compared in 10^-12 Wh: the format's finest decimals, without any rounding."""
 _EXPONENTS: Final = {"kWh": 3, "Wh": 0}
+_BILLED: Final = re.compile(
+    r"([^:]*:)?"  # medium and channel, as they may be
+    r"(0?1|[Bb][0-3])"  # active power, import; or a register that OCMF reserves for imports
+    r"\.0?8"  # time integral from the first start to now: the standing of a meter
+    r"([.*].*)?",  # tariff, storage
+    re.DOTALL,
+)
+_OBIS_BYTES_MAX: Final = 30
 
 
 class IncompleteRecordError(UnverifiedReading):
@@ -37,16 +51,6 @@ class RecordBackwardsError(UnverifiedReading):
         super().__init__("record_backwards", f"the register went from {begin} to {end}")
         self.begin: Final = begin
         self.end: Final = end
-
-
-class SeveralRegistersError(UnverifiedReading):
-    """A record that begins or ends on more than one register, which the contract cannot bill."""
-
-    def __init__(self, obis: str, other: OcmfReading) -> None:
-        super().__init__(
-            "several_registers", f"the record reads register {other.obis!r} beside {obis!r}"
-        )
-        self.obis: Final = obis
 
 
 def energy_wh(record: OcmfRecord) -> WattHours:
@@ -80,7 +84,7 @@ def register_pair(record: OcmfRecord) -> tuple[OcmfReading, OcmfReading]:
         If the meter flags one as not to be billed.
     """
     # One walk over the readings: what is left after the begin is where an end may stand.
-    readings = (one for one in record.readings if one.unit in _EXPONENTS)
+    readings = (one for one in record.readings if one.unit in _EXPONENTS and is_billed(one.obis))
     begin = next((one for one in readings if one.reason in _BEGIN), None)
     if begin is None:
         raise IncompleteRecordError("begin")
@@ -90,6 +94,21 @@ def register_pair(record: OcmfRecord) -> tuple[OcmfReading, OcmfReading]:
     check_usable(begin)
     check_usable(ends[-1])
     return begin, ends[-1]
+
+
+def is_billed(obis: str) -> bool:
+    """
+    Return whether an OBIS code is of a register of imported active energy, or empty.
+
+    ``1.8`` is one, whatever comes before the colon and behind, and so are ``B0.8`` to ``B3.8``,
+    which OCMF reserves. ``2.8`` and ``C0.8`` to ``C3.8`` are exports. ``1.9``, which some meters
+    write beside ``1.8`` and leave at zero, is not the standing of a register but the energy since
+    the last billing period began (IEC 62056-61, value group D). A reading without a code is of the
+    meter's only register.
+    """
+    if not obis:
+        return True
+    return len(obis.encode()) <= _OBIS_BYTES_MAX and _BILLED.fullmatch(obis) is not None
 
 
 def check_usable(reading: OcmfReading) -> None:
@@ -107,24 +126,6 @@ def check_usable(reading: OcmfReading) -> None:
         raise UnusableEnergyError("the meter flags its energy as wrong")
 
 
-def check_one_register(record: OcmfRecord) -> None:
-    """
-    Check that every begin and end is of one energy register.
-
-    ``ChargeVault`` takes the first begin and the last end without looking at the register; a
-    record of several would be billed there for something else than here.
-
-    Raises
-    ------
-    SeveralRegistersError
-        If a begin or an end is of another register than the first, or of no energy.
-    """
-    marks = [one for one in record.readings if one.reason in _BEGIN | _END]
-    for one in marks:
-        if one.obis != marks[0].obis or one.unit not in _EXPONENTS:
-            raise SeveralRegistersError(marks[0].obis, one)
-
-
 def energy_between(begin: OcmfReading, end: OcmfReading) -> WattHours:
     """
     Return the energy from ``begin`` to ``end``: subtracted exactly, floored to Wh once.
@@ -133,6 +134,8 @@ def energy_between(begin: OcmfReading, end: OcmfReading) -> WattHours:
     ------
     RecordBackwardsError
         If the end lies below the begin.
+    MalformedRecordError
+        If one of them shows no plain decimal number.
     """
     difference = _scaled(end) - _scaled(begin)
     if difference < 0:
@@ -141,10 +144,19 @@ def energy_between(begin: OcmfReading, end: OcmfReading) -> WattHours:
 
 
 def register_wh(reading: OcmfReading) -> WattHours:
-    """Return what a register shows, floored to Wh; for comparing registers, never for a bill."""
+    """
+    Return what a register shows, floored to Wh; for comparing registers, never for a bill.
+
+    Raises
+    ------
+    MalformedRecordError
+        If it shows no plain decimal number.
+    """
     return WattHours(_scaled(reading) // 10**_FINEST)
 
 
 def _scaled(reading: OcmfReading) -> int:
+    if reading.digits is None:
+        raise MalformedRecordError(f"a {reading.reason} reading shows no plain decimal number")
     exponent = _FINEST - reading.decimals + _EXPONENTS[reading.unit]
     return reading.digits * int(10**exponent)

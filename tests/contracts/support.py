@@ -213,6 +213,13 @@ class Fork:
         )
         return values[0] if len(values) == 1 else values
 
+    def enrol(self, meter: MeterKey, **changes: int) -> None:
+        """Enrol a meter and let it earn for the operator."""
+        world = self.world
+        self.ok(world.owner, world.registry, "enrol", *enrol_arguments(meter, **changes))
+        self.ok(world.owner, world.registry, "assign", meter.meter_id, world.operator.address)
+        self.ok(NOBODY, world.vault, "bind", meter.meter_id)
+
     def open(self, terms: SessionTerms) -> Result:
         """Open a session with its driver's own authorization."""
         world = self.world

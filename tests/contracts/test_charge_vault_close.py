@@ -23,7 +23,6 @@ from tests.contracts.support import (
     NOBODY_WALLET,
     SEED,
     START_S,
-    enrol_arguments,
     known_key,
     law,
     payload_of,
@@ -197,9 +196,7 @@ class TestMeter:
         meter = meter_key(SEED, Role.STATION_METER, "brief", Curve.SECP256K1, Watts(11_000))
         fork = world.fork(START_S + 60)
         until = START_S + 3_660
-        fork.ok(world.owner, world.registry, "enrol", *enrol_arguments(meter, valid_until=until))
-        fork.ok(world.owner, world.registry, "assign", meter.meter_id, world.operator.address)
-        fork.ok(NOBODY, world.vault, "bind", meter.meter_id)
+        fork.enrol(meter, valid_until=until)
         terms = world.terms("brief", meter_id=meter.meter_id_hex)
         fork.open(terms)
         payload = payload_of(tag=terms.id_tag)
@@ -370,6 +367,13 @@ class TestRecord:
         fork, terms = opened
         result = fork.close(terms, payload_of(tag=terms.id_tag, page=0))
         assert (result.error, result.arguments) == ("ChargeVault_OldPage", {"page": 0, "last": 0})
+
+    def test_of_a_page_that_no_meter_reaches_is_refused(self, opened):
+        fork, terms = opened
+        result = fork.close(terms, payload_of(tag=terms.id_tag, page=2**32))
+        assert result.error == "ChargeVault_PageTooHigh"
+        assert result.arguments == {"page": 2**32}
+        assert fork.close(terms, payload_of(tag=terms.id_tag, page=2**32 - 1)).error is None
 
     @pytest.mark.parametrize("identity", [b'"ID":"",', b""])
     def test_that_names_nobody_is_refused(self, opened, identity):

@@ -11,7 +11,6 @@ from tests.contracts.support import (
     NOBODY,
     SEED,
     START_S,
-    enrol_arguments,
     payload_of,
     sign_payload,
 )
@@ -134,10 +133,7 @@ class TestKind:
 
     def test_of_a_feeder_head_signs_neither(self, world, fork):
         head = meter_key(SEED, Role.STATION_METER, "head", Curve.SECP256K1, Watts(22_000))
-        arguments = enrol_arguments(head, kind=Kind.FEEDER_HEAD)
-        fork.ok(world.owner, world.registry, "enrol", *arguments)
-        fork.ok(world.owner, world.registry, "assign", head.meter_id, world.operator.address)
-        fork.ok(NOBODY, world.vault, "bind", head.meter_id)
+        fork.enrol(head, kind=Kind.FEEDER_HEAD)
         terms = world.terms("head", meter_id=head.meter_id_hex)
         assert fork.open(terms).error is None
         fork.move_to(START_S + 7_260)

@@ -23,7 +23,6 @@ from settlement.metering.ocmf_signatures import (
 )
 from tests.contracts.support import (
     START_S,
-    enrol_arguments,
     judge,
     known_key,
     record_text,
@@ -58,7 +57,7 @@ def outcome_on_chain(world, meter, terms, payload, signature):
     """Return ``closes`` and the energy, or the name of the custom error."""
     fork = world.fork(START_S)
     if meter not in (world.k1, world.r1):
-        fork.ok(world.owner, world.registry, "enrol", *enrol_arguments(meter))
+        fork.enrol(meter)
     assert fork.open(terms).error is None
     fork.move_to(START_S + ELAPSED_S)
     result = fork.close(terms, payload, signature)

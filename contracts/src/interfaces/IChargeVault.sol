@@ -146,6 +146,8 @@ interface IChargeVault {
     /// @notice Thrown when the record's page is not above the last one seen at open, or too far below
     /// the last one seen now.
     error ChargeVault_OldPage(uint64 page, uint64 last);
+    /// @notice Thrown when the record's page is higher than any meter counts: above 2^32 - 1.
+    error ChargeVault_PageTooHigh(uint64 page);
     /// @notice Thrown when the record has closed a session already.
     error ChargeVault_PageSpent(uint64 page);
     /// @notice Thrown when the register's end is below its begin.

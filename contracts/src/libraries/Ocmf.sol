@@ -1,39 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Ascii} from "./Ascii.sol";
 import {Json} from "./Json.sol";
+import {OcmfMembers} from "./OcmfMembers.sol";
+import {OcmfReadings} from "./OcmfReadings.sol";
+import {Words} from "./Words.sol";
 
 /// @title Ocmf
 /// @notice Reads the energy of a session out of the payload of an OCMF record, the text that a
 /// charging station's meter has signed (OCMF 1.4.1).
+/// @dev One walk over the text. Members as meters write them, a name of two letters and no white
+/// space, are known by their first word; all others go the long way through `Json` and mean the same.
 library Ocmf {
-    using Json for bytes;
-
-    /// @notice Thrown when a known key stands twice.
-    error Ocmf_DuplicateKey(bytes2 key);
-    /// @notice Thrown when pagination, user or readings are missing.
+    /// @notice Thrown when pagination or readings are missing.
     error Ocmf_Incomplete();
     /// @notice Thrown when the pagination is not `T` and a number: not a whole transaction.
     error Ocmf_NotATransaction();
-    /// @notice Thrown when a text that is compared holds an escape.
-    error Ocmf_Escaped(bytes2 key);
-    /// @notice Thrown when a register value is no plain decimal number.
-    error Ocmf_BadValue(uint256 pos);
-    /// @notice Thrown when a unit is neither kWh nor Wh.
-    error Ocmf_BadUnit();
-    /// @notice Thrown when there is no begin reading.
-    error Ocmf_NoBegin();
-    /// @notice Thrown when there is no end reading.
-    error Ocmf_NoEnd();
-    /// @notice Thrown when the meter itself says that the energy must not be billed.
-    error Ocmf_EnergyUnusable();
-    /// @notice Thrown when the end register is below the begin register.
-    error Ocmf_Backwards(uint256 begin, uint256 end);
-
-    /// @dev Registers are kept in 10^-18 Wh, so that every number of decimals is exact.
-    uint256 private constant SCALE = 18;
-    uint256 private constant DECIMALS_MAX = 12;
-    uint256 private constant DIGITS_MAX = 18;
 
     /// @notice What a record says.
     /// @param page Number of the transaction page.
@@ -47,226 +30,141 @@ library Ocmf {
         uint256 energyWh;
     }
 
-    /// @dev One reading, what it omits inherited from the one before.
-    struct Reading {
-        bytes1 reason;
-        bool isKwh;
-        bool hasUnit;
-        bool isGood;
-        bool isFlagged;
-        bool hasValue;
-        uint256 mantissa;
-        uint256 decimals;
-    }
+    uint256 private constant PAGE_DIGITS_MAX = 18;
 
-    /// @dev The two readings that count.
-    struct Registers {
-        bool hasBegin;
-        bool hasEnd;
-        bool usable;
-        uint256 begin;
-        uint256 end;
-    }
+    /// @dev The names that are read.
+    uint256 private constant PG = uint16(bytes2("PG"));
+    uint256 private constant ID = uint16(bytes2("ID"));
+    uint256 private constant RD = uint16(bytes2("RD"));
+
+    /// @dev How often each stood in the payload.
+    uint256 private constant HAS_PG = 1 << 32;
+    uint256 private constant HAS_ID = 1 << 64;
+    uint256 private constant HAS_RD = 1 << 96;
+
+    /// @dev Beginnings of members, with the comma before them, as most meters write them.
+    uint256 private constant PG_TRANSACTION = uint64(bytes8(',"PG":"T'));
+    uint256 private constant ID_TEXT = uint56(bytes7(',"ID":"'));
+    uint256 private constant RD_ARRAY = uint56(bytes7(',"RD":['));
+    uint256 private constant IF_ARRAY = uint56(bytes7(',"IF":['));
+    uint256 private constant TRUE = uint32(bytes4("true"));
+    uint256 private constant PAGE = uint16(bytes2('"T'));
+
+    /// @dev The first word of a member of no use: separator, quote, a byte from `;` to `Z`, one from
+    /// `I` to `X`, quote, colon, quote. These names are never read; most names in OCMF are such. With
+    /// 5 or 7 added, a byte has top bits of just these if it is one of them.
+    uint256 private constant SHAPE_SUM = 0x00000507000000 << 200;
+    uint256 private constant SHAPE_MASK = 0xffffe0f0ffffff << 200;
+    uint256 private constant SHAPE_FIRST = 0x7b224050223a22 << 200;
+    uint256 private constant SHAPE_OTHER = 0x2c224050223a22 << 200;
+    uint256 private constant SHAPE_MASK_NO_TEXT = 0xffffe0f0ffff00 << 200;
+    uint256 private constant SHAPE_NO_TEXT = 0x2c224050223a00 << 200;
 
     /// @notice Returns what the payload of a transaction record says.
     function read(bytes calldata text) internal pure returns (Session memory session) {
+        uint256 origin = Words.placeOf(text);
+        uint256 pos = Json.skipBlank(origin);
+        if (Words.byteAt(pos) != Ascii.BRACE) {
+            Json.refuse(origin, pos);
+        }
+        uint256 shape = SHAPE_FIRST;
         uint256 seen;
-        bool more = true;
-        uint256 pos = text.expect(0, "{");
-        while (more) {
-            bytes2 name;
-            (name, pos) = text.readShortKey(pos);
-            uint256 bit;
-            (bit, pos) = _topLevel(text, pos, name, session);
-            require(seen & bit == 0, Ocmf_DuplicateKey(name));
-            seen |= bit;
-            (more, pos) = text.accept(pos, ",");
-        }
-        text.expectEnd(text.expect(pos, "}"));
-        require(seen & 5 == 5, Ocmf_Incomplete());
-    }
-
-    /// @dev Reads one member of the payload; returns a bit for each known key.
-    function _topLevel(bytes calldata text, uint256 pos, bytes2 name, Session memory session)
-        private
-        pure
-        returns (uint256 bit, uint256 next)
-    {
-        bytes calldata content;
-        if (name == "PG") {
-            (content, next) = _plainString(text, pos, name);
-            session.page = _page(content);
-            return (1, next);
-        }
-        if (name == "ID") {
-            (content, next) = _plainString(text, pos, name);
-            session.hasIdTag = content.length != 0;
-            session.idTagHash = keccak256(content);
-            return (2, next);
-        }
-        if (name == "RD") {
-            (session.energyWh, next) = _energy(text, pos);
-            return (4, next);
-        }
-        return (0, text.skipValue(pos, 0));
-    }
-
-    /// @dev Returns the number of a transaction page, `T<n>`.
-    function _page(bytes calldata content) private pure returns (uint64 page) {
-        require(content.length >= 2 && content.length <= DIGITS_MAX + 1 && content.byteAt(0) == "T", Ocmf_NotATransaction());
         unchecked {
-            for (uint256 i = 1; i < content.length; ++i) {
-                bytes1 one = content.byteAt(i);
-                require(one >= "0" && one <= "9", Ocmf_NotATransaction());
-                page = page * 10 + uint8(one) - 48;
-            }
-        }
-    }
-
-    /// @dev Reads the readings and returns the energy between the first begin and the last end.
-    function _energy(bytes calldata text, uint256 pos) private pure returns (uint256 energyWh, uint256 next) {
-        Registers memory registers;
-        registers.usable = true;
-        Reading memory reading;
-        bool more = true;
-        next = text.expect(pos, "[");
-        while (more) {
-            next = _reading(text, next, reading);
-            _take(reading, registers);
-            (more, next) = text.accept(next, ",");
-        }
-        next = text.expect(next, "]");
-        require(registers.hasBegin, Ocmf_NoBegin());
-        require(registers.hasEnd, Ocmf_NoEnd());
-        require(registers.usable, Ocmf_EnergyUnusable());
-        require(registers.begin <= registers.end, Ocmf_Backwards(registers.begin, registers.end));
-        energyWh = (registers.end - registers.begin) / 10 ** SCALE;
-    }
-
-    /// @dev Notes a reading if it is the first begin or the latest end.
-    function _take(Reading memory reading, Registers memory registers) private pure {
-        bytes1 reason = reading.reason;
-        bool isEnd = reason == "E" || reason == "L" || reason == "R" || reason == "A";
-        bool isBegin = reason == "B" && !registers.hasBegin;
-        if (!isBegin && !isEnd) {
-            return;
-        }
-        uint256 value = reading.mantissa * 10 ** (SCALE - reading.decimals + (reading.isKwh ? 3 : 0));
-        if (isBegin) {
-            (registers.begin, registers.hasBegin) = (value, true);
-            registers.usable = reading.isGood && !reading.isFlagged;
-            return;
-        }
-        (registers.end, registers.hasEnd) = (value, true);
-        registers.usable = registers.usable && reading.isGood && !reading.isFlagged;
-    }
-
-    /// @dev Reads one reading over the one before, which it inherits from.
-    function _reading(bytes calldata text, uint256 pos, Reading memory reading) private pure returns (uint256) {
-        reading.hasValue = false;
-        uint256 seen;
-        bool more = true;
-        pos = text.expect(pos, "{");
-        while (more) {
-            bytes2 name;
-            (name, pos) = text.readShortKey(pos);
-            uint256 bit;
-            (bit, pos) = _field(text, pos, name, reading);
-            require(seen & bit == 0, Ocmf_DuplicateKey(name));
-            seen |= bit;
-            (more, pos) = text.accept(pos, ",");
-        }
-        require(reading.hasValue, Ocmf_BadValue(pos));
-        require(reading.hasUnit, Ocmf_BadUnit());
-        return text.expect(pos, "}");
-    }
-
-    /// @dev Reads one field of a reading; returns a bit for each known key.
-    function _field(bytes calldata text, uint256 pos, bytes2 name, Reading memory reading)
-        private
-        pure
-        returns (uint256 bit, uint256 next)
-    {
-        if (name == "RV") {
-            return (1, _value(text, pos, reading));
-        }
-        bytes calldata content;
-        if (name == "TX") {
-            (content, next) = _plainString(text, pos, name);
-            reading.reason = content.length == 1 ? content.byteAt(0) : bytes1(0);
-            return (2, next);
-        }
-        if (name == "RU") {
-            (content, next) = _plainString(text, pos, name);
-            reading.isKwh = content.length == 3 && bytes3(content) == "kWh";
-            require(reading.isKwh || (content.length == 2 && bytes2(content) == "Wh"), Ocmf_BadUnit());
-            reading.hasUnit = true;
-            return (4, next);
-        }
-        if (name == "ST") {
-            (content, next) = _plainString(text, pos, name);
-            reading.isGood = content.length == 1 && content.byteAt(0) == "G";
-            return (8, next);
-        }
-        if (name == "EF") {
-            (content, next) = _plainString(text, pos, name);
-            reading.isFlagged = _holds(content, "E");
-            return (16, next);
-        }
-        return (0, text.skipValue(pos, 1));
-    }
-
-    /// @dev Reads a register value, a number or a string of one; padding with blanks is allowed.
-    function _value(bytes calldata text, uint256 pos, Reading memory reading) private pure returns (uint256) {
-        bool quoted;
-        (quoted, pos) = text.accept(pos, '"');
-        bytes1 one;
-        (one, pos) = text.peek(pos);
-        uint256 mantissa;
-        uint256 digits;
-        uint256 decimals;
-        bool inDecimals;
-        unchecked {
-            // Neither loop nor product overflows: at most 18 digits and 12 decimals are taken.
             while (true) {
-                if (one >= "0" && one <= "9") {
-                    mantissa = mantissa * 10 + uint8(one) - 48;
-                    if (inDecimals) {
-                        ++decimals;
-                    } else {
-                        ++digits;
-                    }
-                    require(digits <= DIGITS_MAX && decimals <= DECIMALS_MAX, Ocmf_BadValue(pos));
-                } else if (one == "." && !inDecimals && digits != 0) {
-                    inDecimals = true;
-                } else {
+                uint256 word = Words.wordAt(pos);
+                if ((word + SHAPE_SUM) & SHAPE_MASK == shape) {
+                    (pos,) = Json.contentEnd(origin, pos + 7);
+                } else if ((word + SHAPE_SUM) & SHAPE_MASK_NO_TEXT == SHAPE_NO_TEXT) {
+                    // Most are true.
+                    pos = uint32(word >> 176) == TRUE
+                        ? pos + 10
+                        : Json.skipValue(origin, Json.skipBlank(pos + 6), 1);
+                } else if (word >> 192 == PG_TRANSACTION) {
+                    pos = _page(origin, pos + 6, session);
+                    seen += HAS_PG;
+                } else if (word >> 200 == ID_TEXT) {
+                    pos = _user(origin, pos + 6, session);
+                    seen += HAS_ID;
+                } else if (word >> 200 == RD_ARRAY) {
+                    (session.energyWh, pos) = OcmfReadings.energyWh(origin, pos + 6);
+                    seen += HAS_RD;
+                } else if (word >> 200 == IF_ARRAY) {
+                    pos = Json.skipArray(origin, pos + 6, 1);
+                } else if (word >> 248 == Ascii.BRACE_END) {
+                    ++pos;
                     break;
+                } else {
+                    bool more;
+                    (more, pos, seen) = _member(origin, pos, shape >> 248, seen, session);
+                    if (!more) {
+                        break;
+                    }
                 }
-                one = text.byteAt(++pos);
+                shape = SHAPE_OTHER;
             }
+            if (pos != origin + text.length) {
+                Json.checkEnd(origin, pos, origin + text.length);
+            }
+            if (seen & OcmfMembers.TWICE != 0) {
+                OcmfMembers.refuseTwice(seen, "PGIDRD");
+            }
+            require(seen & (HAS_PG | HAS_RD) == HAS_PG | HAS_RD, Ocmf_Incomplete());
         }
-        require(digits != 0 && (!inDecimals || decimals != 0), Ocmf_BadValue(pos));
-        (reading.mantissa, reading.decimals, reading.hasValue) = (mantissa, decimals, true);
-        return quoted ? text.expect(pos, '"') : pos;
     }
 
-    /// @dev Reads a string that is compared; an escape in it could hide what it says.
-    function _plainString(bytes calldata text, uint256 pos, bytes2 name)
+    /// @dev Reads any member of the payload, or the end of it.
+    function _member(uint256 origin, uint256 pos, uint256 separator, uint256 seen, Session memory session)
         private
         pure
-        returns (bytes calldata content, uint256 next)
+        returns (bool more, uint256 next, uint256)
     {
-        bool escaped;
-        (content, next, escaped) = text.readString(pos);
-        require(!escaped, Ocmf_Escaped(name));
+        uint256 name;
+        (more, name, next) = Json.nextMember(origin, pos, separator);
+        unchecked {
+            if (!more) {
+                return (false, next, seen);
+            }
+            if (name == PG) {
+                return (true, _page(origin, next, session), seen + HAS_PG);
+            }
+            if (name == ID) {
+                return (true, _user(origin, next, session), seen + HAS_ID);
+            }
+            if (name == RD) {
+                (session.energyWh, next) = OcmfReadings.energyWh(origin, next);
+                return (true, next, seen + HAS_RD);
+            }
+            return (true, Json.skipValue(origin, next, 1), seen);
+        }
     }
 
-    function _holds(bytes calldata content, bytes1 wanted) private pure returns (bool) {
-        for (uint256 i = 0; i < content.length; ++i) {
-            if (content.byteAt(i) == wanted) {
-                return true;
+    /// @dev Reads the number of a transaction page, `"T<n>"`.
+    function _page(uint256 origin, uint256 pos, Session memory session) private pure returns (uint256) {
+        unchecked {
+            uint256 word = Words.wordAt(pos);
+            uint256 number = word << 16;
+            uint256 digits = Words.bytesBefore(Words.noDigits(number));
+            if (Words.byteOf(number, digits) == Ascii.QUOTE) {
+                // No digits at all make the difference the largest number.
+                if (digits - 1 < PAGE_DIGITS_MAX) {
+                    if (word >> 240 == PAGE) {
+                        session.page = uint64(Words.number(number >> (256 - 8 * digits)));
+                        return pos + digits + 3;
+                    }
+                }
             }
         }
-        return false;
+        OcmfMembers.text(origin, pos, PG);
+        revert Ocmf_NotATransaction();
+    }
+
+    /// @dev Reads the user's idTag.
+    function _user(uint256 origin, uint256 pos, Session memory session) private pure returns (uint256 next) {
+        uint256 length;
+        (length, next) = OcmfMembers.text(origin, pos, ID);
+        session.hasIdTag = length != 0;
+        unchecked {
+            session.idTagHash = Words.hashOf(pos + 1, length);
+        }
     }
 }

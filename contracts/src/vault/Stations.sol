@@ -132,7 +132,8 @@ abstract contract Stations is Purses {
             uint256 ahead = page - last;
             // What was the last page lies `ahead` below the new one now.
             station.spent = ahead > WINDOW ? 0 : uint16((uint256(station.spent) << ahead) | (1 << (ahead - 1)));
-            station.lastPage = SafeCast.toUint32(page);
+            require(page <= type(uint32).max, ChargeVault_PageTooHigh(page));
+            station.lastPage = uint32(page);
             return;
         }
         uint256 behind = last - page;

@@ -1,25 +1,24 @@
 """The energy of a record is one register's end less its begin, exact, floored to Wh once."""
 
-import json
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settlement.metering.ocmf import OcmfReading, OcmfRecord, parse_record
+from settlement.metering.ocmf import OcmfReading, OcmfRecord
 from settlement.metering.ocmf_energy import (
     IncompleteRecordError,
     RecordBackwardsError,
-    SeveralRegistersError,
     UnusableEnergyError,
-    check_one_register,
     check_usable,
     energy_between,
     energy_wh,
+    is_billed,
     register_pair,
     register_wh,
 )
+from settlement.metering.ocmf_json import MalformedRecordError
 
 OBIS, OTHER = "1-b:1.8.0", "1-b:2.8.0"
 
@@ -152,29 +151,70 @@ class TestRegisterPair:
             energy_wh(record(mark("B", 4), mark("E", 1)))
         assert (caught.value.begin.digits, caught.value.end.digits) == (4, 1)
 
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_refuses_a_value_that_is_no_plain_number_only_where_it_counts(self, which):
+        marks = [mark("B", 1), mark("E", 4)]
+        marks.insert(1, mark("E", None))
+        assert energy_wh(record(*marks)) == 3
+        marks[2 * which] = mark("BE"[which], None)
+        with pytest.raises(MalformedRecordError, match="no plain decimal number"):
+            energy_wh(record(*marks))
 
-class TestCheckOneRegister:
-    def test_takes_one_register_with_readings_between(self):
-        check_one_register(record(mark("B", 1), mark("C", 9, obis=OTHER, unit="W"), mark("E", 2)))
 
-    def test_takes_a_record_without_marks(self):
-        check_one_register(record(mark("C", 1)))
+class TestIsBilled:
+    @pytest.mark.parametrize(
+        "obis",
+        [
+            "",
+            "1-b:1.8.0",
+            "1-b:1.8.e",
+            "1-0:1.8.1",
+            "1-0:1.8.0*198",
+            "01-00:01.08.00.FF",
+            "01-00:B0.08.00*FF",
+            "01-00:B1.08.00*FF",
+            "01-00:B2.08.00*FF",
+            "1-b:b3.8.0",
+            "1.8.0",
+            "1.8",
+            "1.8*255",
+            ":1.8",
+            "é☃:1.8",
+            "1-b:1.8." + "0" * 22,
+        ],
+    )
+    def test_takes_imports_of_active_energy(self, obis):
+        assert is_billed(obis)
 
-    @pytest.mark.parametrize("reason", ["B", "E", "L", "R", "A"])
-    @pytest.mark.parametrize("other", [{"obis": OTHER}, {"unit": "W"}, {"unit": ""}], ids=str)
-    def test_refuses_a_mark_of_another(self, reason, other):
-        with pytest.raises(SeveralRegistersError) as caught:
-            check_one_register(record(mark("B", 1), mark("E", 2), mark(reason, 3, **other)))
-        assert caught.value.obis == OBIS
-        assert caught.value.code == "several_registers"
-
-    def test_refuses_a_mark_that_is_first_and_no_energy(self):
-        with pytest.raises(SeveralRegistersError):
-            check_one_register(record(mark("B", 1, unit="W")))
-
-    def test_counts_a_reading_that_inherits_its_reason(self):
-        begin = {"TX": "B", "RV": 1, "RI": OBIS, "RU": "kWh", "ST": "G"}
-        payload = {"PG": "T1", "RD": [begin, {"RV": 7, "RI": "power", "RU": "W"}]}
-        made = parse_record(f'OCMF|{json.dumps(payload)}|{{"SD":"00"}}')
-        with pytest.raises(SeveralRegistersError):
-            check_one_register(made)
+    @pytest.mark.parametrize(
+        "obis",
+        [
+            "1-b:1.9.0",
+            "1-b:2.8.0",
+            "01-00:02.08.00.FF",
+            "01-00:C0.08.00*FF",
+            "01-00:C3.08.00*FF",
+            "01-00:B4.08.00*FF",
+            "01-00:B.08.00*FF",
+            "01-00:00.08.06.FF",
+            "1-0:11.8.0",
+            "1-0:21.8.0",
+            "1-0:1.80.0",
+            "1-0:1.008.0",
+            "1-0:001.8.0",
+            "1-0:1.8-0",
+            "1-0:1.8 ",
+            " 1.8.0",
+            "1:1:1.8.0",
+            "1-0:1,8,0",
+            "1-0:1.7.0",
+            "1-0:",
+            ":",
+            "?",
+            "power",
+            "1-b:1.8." + "0" * 23,
+            "1-b:1.8.0\n" + "0" * 30,
+        ],
+    )
+    def test_takes_nothing_else(self, obis):
+        assert not is_billed(obis)

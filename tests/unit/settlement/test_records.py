@@ -12,6 +12,7 @@ from settlement.charging.records import (
     ForeignRecordError,
     NotATransactionRecordError,
     OldPageError,
+    PageTooHighError,
     RecordContext,
     SlicesDisagreeError,
     UnbindableRecordError,
@@ -21,9 +22,9 @@ from settlement.metering.ocmf import OcmfReading, OcmfRecord
 from settlement.metering.ocmf_energy import (
     IncompleteRecordError,
     RecordBackwardsError,
-    SeveralRegistersError,
     UnusableEnergyError,
 )
+from settlement.metering.ocmf_json import MalformedRecordError
 from settlement.metering.validation import ImplausiblePowerError
 
 TAG = "0123456789ABCDEF0123"
@@ -144,17 +145,29 @@ class TestJudgeRecord:
             ((mark("B", 10_000), mark("C", 10_725)), IncompleteRecordError),
             ((mark("E", 10_725), mark("E", 10_725)), IncompleteRecordError),
             ((mark("B", 10_725), mark("E", 10_000)), RecordBackwardsError),
-            ((mark("B", 10_000), mark("E", 10_725, obis="other")), SeveralRegistersError),
-            (
-                (mark("B", 10_000), mark("E", 1, obis="power", unit="W"), mark("E", 10_725)),
-                SeveralRegistersError,
-            ),
+            ((mark("B", 10_000), mark("E", 10_725, obis="1-b:1.8.1")), IncompleteRecordError),
+            ((mark("B", 10_000, obis="1-b:2.8.0"), mark("E", 10_725)), IncompleteRecordError),
+            ((mark("B", 10_000), mark("E", None)), MalformedRecordError),
         ],
         ids=lambda value: getattr(value, "__name__", "readings"),
     )
     def test_refuses_what_proves_no_energy(self, readings, fault):
         with pytest.raises(fault):
             judge_record(record(*readings), CONTEXT)
+
+    def test_leaves_out_what_another_register_says(self):
+        made = judge_record(
+            record(
+                mark("B", 1, obis="1-b:2.8.0"),
+                mark("B", 10_000),
+                mark("E", 1, obis="power", unit="W"),
+                mark("E", 10_725),
+                mark("E", 0, obis="1-b:1.9.0"),
+                mark("E", None, obis="1-b:2.8.0"),
+            ),
+            CONTEXT,
+        )
+        assert made.energy_wh == 7_250
 
     def test_refuses_what_the_meter_flags(self):
         flagged = dataclasses.replace(mark("E", 10_725), error_flags="E")
@@ -174,7 +187,8 @@ class TestJudgeRecord:
             (NotATransactionRecordError, {"pagination_kind": "T"}),
             (UnbindableRecordError, {"id_tag": "x"}),
             (ForeignRecordError, {"id_tag": TAG}),
-            (OldPageError, {"pagination_number": 9}),
+            (OldPageError, {"pagination_number": 2**32}),
+            (PageTooHighError, {"pagination_number": 2**32 - 1}),
             (RecordBackwardsError, {"readings": (mark("B", 9_000), mark("E", 99_000))}),
             (BrokenRegisterError, {"readings": (mark("B", 10_000), mark("E", 99_000))}),
             (ImplausiblePowerError, {"readings": (mark("B", 10_000), mark("E", 10_001))}),
