@@ -18,6 +18,7 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
     fields = (
         ("eur/vault-earned/", service.contracts.vault, "earnedOf"),
         ("eur/trade-balance/", service.contracts.trade, "balanceOf"),
+        ("eur/trade-bond/", service.contracts.trade, "bondOf"),
     )
     for prefix, contract, function in fields:
         for balance in service.book.balances(connection, prefix):

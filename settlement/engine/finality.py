@@ -14,19 +14,14 @@ from settlement.chain.gateway import Receipt
 from settlement.chain.indexer import FinalEvent
 from settlement.chain.outbox import Outstanding, deliver, settle_intent
 from settlement.chain.web3_gateway import CallRevertedError
-from settlement.engine import postings
+from settlement.engine import postings, trade_postings
 from settlement.engine.service import Service
 
 _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Service, Connection, FinalEvent], None]]] = {
     ("ChargeVault", "SessionOpened"): postings.session_opened,
     ("ChargeVault", "SessionClosed"): postings.session_closed,
     ("ChargeVault", "SessionExpired"): postings.session_expired,
-    ("TradeLedger", "Joined"): postings.member_joined,
-    ("TradeLedger", "Deposited"): postings.member_deposited,
-    ("TradeLedger", "ExitRequested"): postings.exit_requested,
-    ("TradeLedger", "Exited"): postings.exited,
-    ("TradeLedger", "IntervalSettled"): postings.interval_settled,
-    ("TradeLedger", "CheckpointAnchored"): postings.checkpoint_anchored,
+    **{("TradeLedger", name): handler for name, handler in trade_postings.HANDLERS.items()},
 }
 
 

@@ -1,5 +1,5 @@
 """
-Turn final chain events into transfers, as decision 0001 lists them.
+Turn final events of the ChargeVault into transfers, as decision 0001 lists them.
 
 Each handler runs in the transaction that takes its event, so an event is posted exactly once.
 """
@@ -18,7 +18,7 @@ from settlement.charging.terms import SessionTerms
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
 from settlement.pricing.billing import bill, vat_inside
-from settlement.tables import run, run_state, session
+from settlement.tables import session
 
 
 class ChainDisagreesError(Integrity):
@@ -92,10 +92,10 @@ def session_closed(service: Service, connection: Connection, event: FinalEvent) 
     charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
     energy = WattHours(int(body["energyWh"]))
     money = bill(energy, service.rules.tariff, Micros(row["deposit_micros"]))
-    _agree(f"charge of {session_id}", money.charge_micros, charge)
-    _agree(f"refund of {session_id}", money.refund_micros, refund)
+    agree(f"charge of {session_id}", money.charge_micros, charge)
+    agree(f"refund of {session_id}", money.refund_micros, refund)
     if row["energy_wh"] is not None:
-        _agree(f"energy of {session_id}", row["energy_wh"], energy)
+        agree(f"energy of {session_id}", row["energy_wh"], energy)
     vat = vat_inside(charge, BasisPoints(service.rules.tariff.vat_rate_bp))
     transfers = [
         _resolve_hold(body, session_id, charge),
@@ -152,103 +152,6 @@ def session_expired(service: Service, connection: Connection, event: FinalEvent)
     )
 
 
-def member_joined(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post the member's first money."""
-    _trade_deposit(service, connection, event, Micros(int(event.arguments["amountMicros"])))
-
-
-def member_deposited(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post money that a member added."""
-    amount = next(v for k, v in event.arguments.items() if k != "member")
-    _trade_deposit(service, connection, event, Micros(int(amount)))
-
-
-def interval_settled(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post every pending transfer of the run."""
-    body = event.arguments
-    number = int(body["run"])
-    row = connection.execute(select(run.c.interval, run.c.root).where(run.c.run == number)).one()
-    _agree(f"root of run {number}", "0x" + row.root.hex(), body["root"])
-    trace_id = f"{service.rules.community_id}/{row.interval}/{number}"
-    pending = service.book.open_holds(connection, trace_id)
-    posts = tuple(
-        Transfer(
-            id=TransferId(f"{hold.id}/post"),
-            kind=Kind.POST,
-            debit=hold.debit,
-            credit=hold.credit,
-            amount=hold.amount,
-            code=hold.code,
-            trace_id=trace_id,
-            pending_id=hold.id,
-        )
-        for hold in pending
-    )
-    if posts:
-        service.book.submit(connection, posts, at_s=event.at_s).unwrap()
-    connection.execute(update(run_state).where(run_state.c.run == number).values(state="final"))
-    emit(
-        connection,
-        "interval_settled",
-        trace_id=trace_id,
-        at_s=event.at_s,
-        root=body["root"],
-        transaction=event.transaction_hash,
-    )
-
-
-def exit_requested(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Note a member's wish; its money stays in the balance, and may be debited, until it leaves."""
-    member: str = event.arguments["member"]
-    emit(
-        connection,
-        "exit_requested",
-        trace_id=f"{service.rules.community_id}/member/{member}",
-        at_s=event.at_s,
-        amount_micros=int(event.arguments["amountMicros"]),
-        transaction=event.transaction_hash,
-    )
-
-
-def exited(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post the money that a member took out."""
-    member: str = event.arguments["member"]
-    trace_id = f"{service.rules.community_id}/member/{member}"
-    amount = Micros(int(event.arguments["amountMicros"]))
-    transfer = Transfer(
-        id=TransferId(f"{event.transaction_hash}/trade-exit"),
-        kind=Kind.POSTED,
-        debit=accounts.trade_balance(member),
-        credit=accounts.world(),
-        amount=amount,
-        code="trade-exit",
-        trace_id=trace_id,
-    )
-    if amount:
-        service.book.submit(connection, (transfer,), at_s=event.at_s).unwrap()
-    emit(
-        connection,
-        "member_exited",
-        trace_id=trace_id,
-        at_s=event.at_s,
-        amount_micros=amount,
-        transaction=event.transaction_hash,
-    )
-
-
-def checkpoint_anchored(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Note that the chain holds a checkpoint of the log."""
-    emit(
-        connection,
-        "checkpoint_anchored",
-        trace_id=f"{service.rules.community_id}/log",
-        at_s=event.at_s,
-        size=int(event.arguments["size"]),
-        root=event.arguments["root"],
-        transaction=event.transaction_hash,
-    )
-
-
 def open_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
     """Note that the contract would not open the session; no money moved."""
     _refused(service, connection, session_id, "opening", error, "refused")
@@ -280,42 +183,20 @@ def _refused(
     emit(connection, f"session_{what}_refused", trace_id=session_id, at_s=at_s, error=error)
 
 
-def _trade_deposit(
-    service: Service, connection: Connection, event: FinalEvent, amount: Micros
-) -> None:
-    member: str = event.arguments["member"]
-    trace_id = f"{service.rules.community_id}/member/{member}"
-    service.book.submit(
-        connection,
-        (
-            Transfer(
-                id=TransferId(f"{event.transaction_hash}/trade-deposit"),
-                kind=Kind.POSTED,
-                debit=accounts.world(),
-                credit=accounts.trade_balance(member),
-                amount=amount,
-                code="trade-deposit",
-                trace_id=trace_id,
-            ),
-        ),
-        at_s=event.at_s,
-    ).unwrap()
-    emit(
-        connection,
-        "member_deposited",
-        trace_id=trace_id,
-        at_s=event.at_s,
-        amount_micros=amount,
-        transaction=event.transaction_hash,
-    )
-
-
 def _session(connection: Connection, session_id: str) -> dict[str, Any]:
     found = connection.execute(select(session).where(session.c.session_id == session_id)).one()
     return dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def _agree(what: str, ours: object, theirs: object) -> None:
+def agree(what: str, ours: object, theirs: object) -> None:
+    """
+    Compare what a final event says with what the service computed.
+
+    Raises
+    ------
+    ChainDisagreesError
+        If they differ.
+    """
     if ours != theirs:
         raise ChainDisagreesError(what, ours, theirs)
 
