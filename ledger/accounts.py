@@ -100,6 +100,11 @@ def trade_balance(wallet: str) -> AccountId:
     return AccountId(f"eur/trade-balance/{wallet}")
 
 
+def trade_bond(wallet: str) -> AccountId:
+    """Return a settler's bond in the TradeLedger."""
+    return AccountId(f"eur/trade-bond/{wallet}")
+
+
 def invoice(party: str) -> AccountId:
     """Return what a party is owed, or owes, on the invoice rail."""
     return AccountId(f"eur/invoice/{party}")

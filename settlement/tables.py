@@ -2,8 +2,9 @@
 The settlement service's tables, beside the ledger's in one database.
 
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
-``attempt``) is written once; triggers refuse to change or delete it. ``session``, ``intent`` and
-``run_state`` say where something stands now and may move on; every step they take is an event.
+``attempt``) is written once; triggers refuse to change or delete it. ``session``, ``intent``,
+``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
+an event.
 ``latency`` holds wall times for display and never enters the journal.
 """
 
@@ -45,6 +46,18 @@ wallet = Table(
     Column("party", Text, ForeignKey("party.id"), nullable=False),
     Column("valid_from_s", BigInteger, nullable=False),
     Column("valid_until_s", BigInteger, nullable=False),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("id", BigInteger, nullable=False, unique=True),
+    Column("cap_micros", BigInteger, nullable=False),
+    Column("lowering_micros", BigInteger),
+    Column("lowering_asked_s", BigInteger),
+    Column("exit_micros", BigInteger),
+    Column("exit_asked_s", BigInteger),
 )
 
 meter = Table(

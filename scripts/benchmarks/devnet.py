@@ -22,7 +22,6 @@ from devnet.node.chain import Devnet
 from devnet.rpc.dispatch import respond
 from devnet.server import serve
 from ledger.clock import ReplayClock
-from scripts.benchmarks.gas import settlement
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.measuring import (
     NS_PER_MS,
@@ -36,6 +35,7 @@ from scripts.benchmarks.rivals import comparison
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from scripts.benchmarks.stage import START_S, Stage
 from scripts.benchmarks.volume import engine
+from scripts.benchmarks.volume.gas_trade import settlement
 
 COMMAND: Final = "scripts/bench devnet"
 

@@ -85,7 +85,7 @@ class Stage:
             creation("EnergyEuro", self._owner),
             creation("MeterRegistry", self._owner),
             creation("ChargeVault", token, registry),
-            creation("TradeLedger", token, INTERVAL_S, self._owner),
+            creation("TradeLedger", token, INTERVAL_S, 0, self._owner),
         ):
             self.send(None, code)
         self.fund(self._driver)

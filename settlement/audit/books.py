@@ -20,12 +20,11 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
     yield from _free(service, connection)
     yield from _deposits(service, connection)
     yield from _earned(service, connection)
-    prefix = "eur/trade-balance/"
-    for balance in service.book.balances(connection, prefix):
-        holder = balance.account.removeprefix(prefix)
-        yield Expectation(
-            balance.account, service.contracts.trade, "balanceOf", (holder,), balance.posted
-        )
+    trade = service.contracts.trade
+    for prefix, function in (("eur/trade-balance/", "balanceOf"), ("eur/trade-bond/", "bondOf")):
+        for balance in service.book.balances(connection, prefix):
+            holder = balance.account.removeprefix(prefix)
+            yield Expectation(balance.account, trade, function, (holder,), balance.posted)
 
 
 def _free(service: Service, connection: Connection) -> Iterator[Expectation]:

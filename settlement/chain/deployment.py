@@ -10,11 +10,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from ledger.units import Micros
 from settlement.chain.calls import Contract, creation
 from settlement.chain.outbox import Call, Outbox, created_address
 from settlement.chain.web3_gateway import CallRevertedError
 
 _DEPLOY_GAS: Final = 8_000_000
+_NO_BOND: Final = Micros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,17 @@ class Contracts:
         return str(fault)
 
 
-def plan_deployment(connection: Connection, outbox: Outbox, interval_s: int) -> Contracts:
+def plan_deployment(
+    connection: Connection,
+    outbox: Outbox,
+    interval_s: int,
+    minimum_bond: Micros = _NO_BOND,
+) -> Contracts:
     """
     Put the four creations into the outbox, under nonces 0 to 3, and return their addresses.
 
-    Idempotent. The outbox's key becomes administrator, settler, calibrator and minter.
+    Idempotent. The outbox's key becomes administrator, settler, guardian, calibrator and minter.
+    Below ``minimum_bond`` the TradeLedger takes no runs.
     """
     owner = outbox.address
     token, registry, vault, trade = (created_address(owner, nonce) for nonce in range(4))
@@ -55,7 +63,7 @@ def plan_deployment(connection: Connection, outbox: Outbox, interval_s: int) -> 
         ("EnergyEuro", creation("EnergyEuro", owner)),
         ("MeterRegistry", creation("MeterRegistry", owner)),
         ("ChargeVault", creation("ChargeVault", token, registry)),
-        ("TradeLedger", creation("TradeLedger", token, interval_s, owner)),
+        ("TradeLedger", creation("TradeLedger", token, interval_s, minimum_bond, owner)),
     )
     for name, code in creations:
         outbox.plan(

@@ -18,6 +18,7 @@ from settlement.engine.service import Service
 
 _ANCHOR_GAS: Final = 300_000
 _DAY_S: Final = 86_400
+_HALF: Final = 32
 
 
 def close_day(service: Service) -> Checkpoint | None:
@@ -39,20 +40,27 @@ def close_day(service: Service) -> Checkpoint | None:
         made = Checkpoint(origin_of(service), size, root, now_s)
         note = sign_checkpoint(made, made.origin, service.log_key)
         connection.execute(kept.insert().values(size=size, root=root, at_s=now_s, note=note))
-        trade = service.contracts.trade
-        service.outbox.plan(
-            connection,
-            business_key=f"checkpoint/{size}",
-            trace_id=f"{service.rules.community_id}/log",
-            call=Call(
-                trade.address,
-                trade.encode("anchorCheckpoint", size, root, note.encode()),
-                "TradeLedger.anchorCheckpoint",
-                _ANCHOR_GAS,
-            ),
-        )
+        _plan_anchor(service, connection, made)
     advance(service)
     return made
+
+
+def _plan_anchor(service: Service, connection: Connection, made: Checkpoint) -> None:
+    """Anchor size and root; instant and signature go along, so that the chain holds the note."""
+    trade = service.contracts.trade
+    signature = service.log_key.sign(made.text().encode())
+    halves = (signature[:_HALF], signature[_HALF:])
+    service.outbox.plan(
+        connection,
+        business_key=f"checkpoint/{made.size}",
+        trace_id=f"{service.rules.community_id}/log",
+        call=Call(
+            trade.address,
+            trade.encode("anchorCheckpoint", made.size, made.root, made.at_s, halves),
+            "TradeLedger.anchorCheckpoint",
+            _ANCHOR_GAS,
+        ),
+    )
 
 
 def origin_of(service: Service) -> str:

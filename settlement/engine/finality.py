@@ -14,25 +14,12 @@ from settlement.chain.gateway import Receipt
 from settlement.chain.indexer import FinalEvent
 from settlement.chain.outbox import Outstanding, deliver, settle_intent
 from settlement.chain.web3_gateway import CallRevertedError
-from settlement.engine import deposits, postings
+from settlement.engine import trade_postings, vault_postings
 from settlement.engine.service import Service
 
 _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Service, Connection, FinalEvent], None]]] = {
-    ("ChargeVault", "SessionOpened"): deposits.session_opened,
-    ("ChargeVault", "SessionToppedUp"): deposits.session_topped_up,
-    ("ChargeVault", "SessionClosed"): deposits.session_closed,
-    ("ChargeVault", "SessionExpired"): deposits.session_expired,
-    ("ChargeVault", "Deposited"): deposits.deposited,
-    ("ChargeVault", "Withdrawn"): deposits.withdrawn,
-    ("ChargeVault", "StationBound"): deposits.station_bound,
-    ("ChargeVault", "EarningsCollected"): deposits.earnings_collected,
-    ("ChargeVault", "EarningsWithdrawn"): deposits.earnings_withdrawn,
-    ("TradeLedger", "Joined"): postings.member_joined,
-    ("TradeLedger", "Deposited"): postings.member_deposited,
-    ("TradeLedger", "ExitRequested"): postings.exit_requested,
-    ("TradeLedger", "Exited"): postings.exited,
-    ("TradeLedger", "IntervalSettled"): postings.interval_settled,
-    ("TradeLedger", "CheckpointAnchored"): postings.checkpoint_anchored,
+    **{("ChargeVault", name): handler for name, handler in vault_postings.HANDLERS.items()},
+    **{("TradeLedger", name): handler for name, handler in trade_postings.HANDLERS.items()},
 }
 
 
@@ -79,7 +66,7 @@ def _follow(service: Service, connection: Connection, one: Outstanding, receipt:
     settle_intent(connection, one, receipt, final=final, error=error)
     if final and error is not None:
         purpose, _, subject = one.business_key.partition("/")
-        failed = {"open": deposits.open_failed, "close": deposits.close_failed}.get(purpose)
+        failed = vault_postings.FAILURES.get(purpose)
         if failed is None:
             raise IntentFailedError(one.business_key, error)
         failed(service, connection, subject, error)

@@ -171,6 +171,11 @@ class Fork:
     def now_s(self) -> int:
         return self._now_s
 
+    @property
+    def state(self):
+        """The state of the copy, for what no call can bring about."""
+        return self._state
+
     def move_to(self, now_s: int) -> "Fork":
         """Let time pass; what was done so far stays."""
         later = self.world.node.scratch(
@@ -317,7 +322,7 @@ class World:
         token = self.create("EnergyEuro", self.owner.address)
         registry = self.create("MeterRegistry", self.owner.address)
         vault = self.create("ChargeVault", token.address, registry.address)
-        trade = self.create("TradeLedger", token.address, INTERVAL_S, self.owner.address)
+        trade = self.create("TradeLedger", token.address, INTERVAL_S, 0, self.owner.address)
         self.contracts = Contracts(token, registry, vault, trade)
         self.token, self.registry, self.vault, self.trade = self.contracts.all()
         self.places = Places(CHAIN_ID, token.address, vault.address, trade.address)

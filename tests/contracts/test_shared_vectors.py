@@ -12,12 +12,12 @@ from contracts.artifacts import load_artifact
 from contracts.typed_data import keccak, type_hash
 from devnet.field.drivers import Terms
 from ledger.units import BasisPoints, Micros, MicrosPerKilowattHour, WattHours
+from settlement.chain.lanes import CENT
 from settlement.charging.terms import SessionTerms, contract_tuple, session_id
 from settlement.pricing.billing import bill
 from settlement.pricing.tariffs import Tariff
 from settlement.trading.tree import ESTIMATED, Leaf, readings_hash, trade_leaf
 from tests.contracts.support import (
-    FUNDS,
     NOBODY,
     START_S,
     law,
@@ -70,11 +70,15 @@ class TestSessionId:
 
 class TestMembership:
     @law(30)
-    @given(cap=unsigned64, amount=st.integers(0, FUNDS), salt=st.binary(min_size=32, max_size=32))
+    @given(
+        cents=st.integers(0, 2**19 - 1),
+        amount=st.integers(0, 2**44 - 1),
+        salt=st.binary(min_size=32, max_size=32),
+    )
     def test_hashed_by_the_service_is_the_nonce_that_the_contract_asks_for(
-        self, world, cap, amount, salt
+        self, world, cents, amount, salt
     ):
-        fork, driver = world.fork(), world.drivers[2]
+        fork, driver, cap = world.fork(), world.drivers[2], cents * CENT
         nonce = membership(driver, cap, amount, salt)
         signature = world.authorization(driver, world.trade.address, amount, nonce)
         arguments = (driver.address, cap, amount, salt, *signature)

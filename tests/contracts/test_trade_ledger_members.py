@@ -1,17 +1,10 @@
-"""Members' own money: joining, adding, capping and leaving need the member's own will."""
+"""Members' own money: joining and adding need the member's own will, and fit into a lane."""
 
 import pytest
 
 from devnet.field.keys import wallet_of
-from tests.contracts.support import (
-    FAR_S,
-    FUNDS,
-    INTERVAL_S,
-    NOBODY,
-    NOBODY_WALLET,
-    SEED,
-    membership,
-)
+from tests.contracts.support import FUNDS, NOBODY, NOBODY_WALLET, SEED, membership
+from tests.contracts.trading import BALANCE_MAX, CAP_MAX, CENT, everybody, pretend_joined
 
 SALT = b"\x5a" * 32
 
@@ -49,6 +42,7 @@ class TestJoining:
         result = world.send(NOBODY_WALLET, world.trade, "join", *arguments)
         assert result.event("Joined") == {
             "member": someone.address_hex,
+            "id": world.get(world.trade, "accounts") - 1,
             "capMicros": 250_000,
             "amountMicros": 6_000_000,
         }
@@ -58,29 +52,82 @@ class TestJoining:
         assert world.get(world.token, "balanceOf", world.trade.address) == held + 6_000_000
 
     def test_happens_once(self, world, fork):
-        again = join(world, fork, world.members[0], cap=1, amount=1)
+        again = join(world, fork, world.members[0], cap=CENT, amount=1)
         assert again.error == "TradeLedger_AlreadyJoined"
         assert again.arguments == {"account": world.members[0].address_hex}
 
     def test_is_not_for_an_institution(self, world, fork):
-        result = join(world, fork, world.institution, cap=1, amount=0)
+        result = join(world, fork, world.institution, cap=CENT, amount=0)
         assert result.error == "TradeLedger_AlreadyJoined"
 
     def test_under_another_cap_than_the_member_signed_is_refused(self, world, fork, newcomer):
-        result = join(world, fork, newcomer, cap=2, amount=9, signed_cap=1)
+        result = join(world, fork, newcomer, cap=2 * CENT, amount=9, signed_cap=CENT)
         assert result.error == "ERC3009InvalidSignature"
         assert fork.get(world.trade, "balanceOf", newcomer.address) == 0
 
     def test_without_the_money_is_refused(self, world, fork, newcomer):
-        result = join(world, fork, newcomer, cap=1, amount=FUNDS + 1)
+        fork.ok(newcomer, world.token, "transfer", NOBODY, FUNDS)
+        result = join(world, fork, newcomer, cap=CENT, amount=BALANCE_MAX)
         assert result.error == "ERC20InsufficientBalance"
 
     def test_with_no_money_at_all_is_allowed(self, world, fork, newcomer):
-        assert join(world, fork, newcomer, cap=5, amount=0).error is None
-        assert fork.get(world.trade, "capOf", newcomer.address) == 5
+        assert join(world, fork, newcomer, cap=5 * CENT, amount=0).error is None
+        assert fork.get(world.trade, "capOf", newcomer.address) == 5 * CENT
+
+    @pytest.mark.parametrize("cap", [1, CENT - 1, CENT + 1, CAP_MAX - 1, 2**64 - 1])
+    def test_with_a_cap_of_broken_cents_is_refused(self, world, fork, newcomer, cap):
+        result = join(world, fork, newcomer, cap=cap, amount=0)
+        assert result.error == "TradeLedger_CapNotWholeCents"
+        assert result.arguments == {"capMicros": cap}
+
+    @pytest.mark.parametrize("cap", [CAP_MAX + CENT, 2**63 // CENT * CENT])
+    def test_with_a_cap_beyond_a_lane_is_refused(self, world, fork, newcomer, cap):
+        result = join(world, fork, newcomer, cap=cap, amount=0)
+        assert result.error == "TradeLedger_CapTooHigh"
+        assert result.arguments == {"capMicros": cap, "highest": CAP_MAX}
+        assert join(world, fork, newcomer, cap=CAP_MAX, amount=0).error is None
+        assert fork.get(world.trade, "capOf", newcomer.address) == CAP_MAX
+
+    @pytest.mark.parametrize("amount", [BALANCE_MAX + 1, 2**44 * 2 + 1, 2**64 - 1])
+    def test_with_more_than_a_lane_holds_is_refused(self, world, fork, newcomer, amount):
+        result = join(world, fork, newcomer, cap=0, amount=amount)
+        assert result.error == "TradeLedger_BalanceOverflow"
+        assert result.arguments["credit"] == amount
+
+    def test_gives_the_next_number_each_time(self, world, fork, newcomer):
+        numbers = [fork.get(world.trade, "idOf", one.address) for one in everybody(world)]
+        assert numbers == list(range(7))
+        assert join(world, fork, newcomer, cap=0, amount=0).event("Joined")["id"] == 7
+        assert fork.get(world.trade, "accountOf", 7) == newcomer.address_hex
+        assert fork.get(world.trade, "accountOf", 8) == "0x" + bytes(20).hex()
+        assert fork.get(world.trade, "accounts") == 8
+
+    def test_leaves_the_others_in_its_slot_as_they_are(self, world, fork, newcomer):
+        def seen():
+            return [
+                fork.get(world.trade, name, one.address)
+                for one in everybody(world)
+                for name in ("balanceOf", "capOf")
+            ]
+
+        before = seen()
+        assert join(world, fork, newcomer, cap=CAP_MAX, amount=BALANCE_MAX).error is None
+        assert seen() == before
+
+    def test_is_refused_once_every_lane_is_taken(self, world, fork, newcomer):
+        pretend_joined(world, fork, 2**26 - 1)
+        assert join(world, fork, newcomer, cap=0, amount=0).event("Joined")["id"] == 2**26 - 1
+        result = fork.send(world.owner, world.trade, "joinInstitution", NOBODY)
+        assert result.error == "TradeLedger_Full"
+
+    def test_of_somebody_unknown_has_no_number(self, world, fork):
+        result = fork.send(NOBODY, world.trade, "idOf", NOBODY)
+        assert result.error == "TradeLedger_NotAMember"
+        for name in ("balanceOf", "capOf", "exitOf", "exitRequestedAt"):
+            assert fork.get(world.trade, name, NOBODY) == 0
 
     def test_authorization_cannot_be_taken_by_a_stranger(self, world, fork, newcomer):
-        nonce = membership(newcomer, 1, 9, SALT)
+        nonce = membership(newcomer, CENT, 9, SALT)
         after, before, *signature = world.authorization(newcomer, world.trade.address, 9, nonce)
         taken = (newcomer.address, world.trade.address, 9, after, before, nonce, *signature)
         result = fork.send(NOBODY, world.token, "receiveWithAuthorization", *taken)
@@ -93,7 +140,7 @@ class TestInstitution:
             result = fork.send(stranger, world.trade, "joinInstitution", NOBODY)
             assert result.error == "AccessControlUnauthorizedAccount"
         joined = fork.ok(world.owner, world.trade, "joinInstitution", NOBODY)
-        assert joined.event("InstitutionJoined") == {"institution": "0x" + NOBODY.hex()}
+        assert joined.event("InstitutionJoined") == {"institution": "0x" + NOBODY.hex(), "id": 7}
 
     @pytest.mark.parametrize("who", ["institution", "members"])
     def test_joins_once_and_is_no_member_already(self, world, fork, who):
@@ -133,99 +180,20 @@ class TestDeposit:
         assert result.error == "TradeLedger_NotAMember"
         assert result.arguments == {"account": newcomer.address_hex}
 
-    def test_never_wraps_around_what_a_balance_holds(self, world, fork, newcomer):
-        fork.ok(world.owner, world.token, "mint", newcomer.address, 2**65)
-        assert join(world, fork, newcomer, cap=1, amount=2**64 - 1).error is None
-        result = deposit(world, fork, newcomer, 1, cap=1)
-        assert result.error is not None
-        assert fork.get(world.trade, "balanceOf", newcomer.address) == 2**64 - 1
-
-
-class TestCap:
-    def test_is_set_by_its_member(self, world, fork):
-        member = world.members[1]
-        result = fork.ok(member, world.trade, "setCap", 42)
-        assert result.event("CapSet") == {"member": member.address_hex, "capMicros": 42}
-        assert fork.get(world.trade, "capOf", member.address) == 42
-        assert fork.get(world.trade, "capOf", world.members[0].address) == 1_000_000
-
-    def test_of_somebody_who_is_no_member_is_refused(self, world, fork):
-        for stranger in (NOBODY, world.owner):
-            assert fork.send(stranger, world.trade, "setCap", 1).error == "TradeLedger_NotAMember"
-
-
-class TestExit:
-    def test_pays_what_was_asked_for_two_intervals_later(self, world, fork):
-        member, asked_s = world.members[0], fork.now_s
-        ready_s = asked_s + 2 * INTERVAL_S
-        asked = fork.ok(member, world.trade, "requestExit", 1_250_000)
-        assert asked.event("ExitRequested") == {
-            "member": member.address_hex,
-            "amountMicros": 1_250_000,
-            "readyAt": ready_s,
+    def test_never_wraps_around_what_a_lane_holds(self, world, fork, newcomer):
+        assert join(world, fork, newcomer, cap=0, amount=BALANCE_MAX - 9).error is None
+        above = deposit(world, fork, newcomer, 10, cap=0)
+        assert above.error == "TradeLedger_BalanceOverflow"
+        assert above.arguments == {
+            "account": newcomer.address_hex,
+            "balance": BALANCE_MAX - 9,
+            "credit": 10,
         }
-        assert fork.get(world.trade, "exitOf", member.address) == 1_250_000
-        fork.move_to(ready_s - 1)
-        early = fork.send(member, world.trade, "exit")
-        assert early.error == "TradeLedger_ExitNotReady"
-        assert early.arguments == {"member": member.address_hex, "readyAt": ready_s}
-        before = fork.token(member)
-        fork.move_to(ready_s)
-        paid = fork.ok(member, world.trade, "exit")
-        assert paid.event("Exited") == {"member": member.address_hex, "amountMicros": 1_250_000}
-        assert fork.token(member) == before + 1_250_000
-        assert fork.get(world.trade, "balanceOf", member.address) == 3_750_000
-        assert fork.get(world.trade, "exitOf", member.address) == 0
+        assert deposit(world, fork, newcomer, 9, cap=0, salt=bytes(32)).error is None
+        assert fork.get(world.trade, "balanceOf", newcomer.address) == BALANCE_MAX
 
-    def test_that_nobody_asked_for_is_refused(self, world, fork):
-        for who in (world.members[0].address, NOBODY):
-            result = fork.send(who, world.trade, "exit")
-            assert result.error == "TradeLedger_ExitNotReady"
-            assert result.arguments["readyAt"] == 0
-
-    def test_pays_once(self, world, fork):
-        member = world.members[0]
-        fork.ok(member, world.trade, "requestExit", 1)
-        fork.move_to(fork.now_s + 2 * INTERVAL_S)
-        fork.ok(member, world.trade, "exit")
-        assert fork.send(member, world.trade, "exit").error == "TradeLedger_ExitNotReady"
-
-    @pytest.mark.parametrize("amount", [0, 5_000_001])
-    def test_of_nothing_or_of_more_than_is_there_is_refused(self, world, fork, amount):
-        member = world.members[0]
-        result = fork.send(member, world.trade, "requestExit", amount)
-        assert result.error == "TradeLedger_BadExit"
-        assert result.arguments == {"member": member.address_hex, "amountMicros": amount}
-
-    def test_is_asked_for_once_at_a_time(self, world, fork):
-        member = world.members[0]
-        fork.ok(member, world.trade, "requestExit", 1)
-        assert fork.send(member, world.trade, "requestExit", 1).error == "TradeLedger_BadExit"
-        fork.move_to(fork.now_s + 2 * INTERVAL_S)
-        fork.ok(member, world.trade, "exit")
-        fork.ok(member, world.trade, "requestExit", 1)
-
-    def test_is_for_members_alone(self, world, fork):
-        assert fork.send(NOBODY, world.trade, "requestExit", 1).error == "TradeLedger_NotAMember"
-
-    def test_pays_no_more_than_settled_intervals_have_left(self, world, fork):
-        member, other = world.members[0], world.members[1]
-        fork.ok(member, world.trade, "requestExit", 5_000_000)
-        deltas = [(member.address, -600_000), (other.address, 600_000)]
-        over = fork.now_s // INTERVAL_S - 1
-        fork.ok(world.owner, world.trade, "settle", 1, over, 0, 0, SALT, deltas)
-        before = fork.token(member)
-        fork.move_to(fork.now_s + 2 * INTERVAL_S)
-        paid = fork.ok(member, world.trade, "exit")
-        assert paid.event("Exited")["amountMicros"] == 4_400_000
-        assert fork.token(member) == before + 4_400_000
-        assert fork.get(world.trade, "balanceOf", member.address) == 0
-
-    def test_of_everything_leaves_the_others_money_in_the_contract(self, world, fork):
-        for member in world.members:
-            fork.ok(member, world.trade, "requestExit", 5_000_000)
-        fork.move_to(FAR_S)
-        for number, member in enumerate(world.members, start=1):
-            fork.ok(member, world.trade, "exit")
-            left = (len(world.members) - number) * 5_000_000
-            assert fork.token(world.trade.address) == left
+    def test_sent_without_a_call_counts_for_nobody(self, world, fork, newcomer):
+        before = [fork.get(world.trade, "balanceOf", one.address) for one in everybody(world)]
+        fork.ok(newcomer, world.token, "transfer", bytes.fromhex(world.trade.address[2:]), 77)
+        after = [fork.get(world.trade, "balanceOf", one.address) for one in everybody(world)]
+        assert after == before

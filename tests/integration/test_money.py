@@ -6,6 +6,7 @@ import json
 
 import httpx2
 import pytest
+from eth_abi.abi import decode
 from eth_account import Account
 from sqlalchemy import select
 
@@ -15,7 +16,7 @@ from devnet.field.events import DriverArrives, SessionStops, SliceBoundary
 from devnet.field.service import post
 from devnet.field.stations import Station
 from ledger import accounts
-from ledger.proofs import open_checkpoint
+from ledger.proofs import Checkpoint, open_checkpoint
 from ledger.tables import checkpoint
 from settlement.chain.reconciliation import token_held
 from settlement.charging.terms import SessionTerms, contract_tuple
@@ -29,7 +30,7 @@ from settlement.metering.ocmf_signatures import signature_for_chain
 from settlement.tables import refusal, session
 from tests.integration.community import community
 
-HOUR_S, DAY_S = 3_600, 86_400
+DAY_S, WEEK_S = 86_400, 7 * 86_400
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def test_somebody_elses_signature_opens_nothing(journey):
     journey(story)
 
 
-def test_a_member_takes_its_money_out(journey):
+def test_a_member_takes_its_money_out_after_a_week_in_which_nothing_was_settled(journey):
     async def story(here, _client):
         service = here.service
         home = next(iter(here.world.keys.homes.values()))
@@ -219,7 +220,7 @@ def test_a_member_takes_its_money_out(journey):
             joined = service.book.balance(connection, accounts.trade_balance(home.address_hex))
         before = token_held(service.gateway, service.contracts, home.address_hex)
         _send(here, home, service.contracts.trade.encode("requestExit", joined.posted), nonce=0)
-        here.clock.set(here.clock.now_s() + 3 * HOUR_S)
+        here.clock.set(here.clock.now_s() + WEEK_S + DAY_S)
         _send(here, home, service.contracts.trade.encode("exit"), nonce=1)
         await here.run(lambda: advance(service))
         after = token_held(service.gateway, service.contracts, home.address_hex)
@@ -247,12 +248,30 @@ def test_the_chain_holds_the_signed_root_of_the_log(journey):
             ).scalar_one()
         key = service.log_key.public_key()
         assert open_checkpoint(note, origin_of(service), key) == second
-        trade = service.contracts.trade
-        for name, expected in (("logSize", second.size), ("logRoot", "0x" + second.root.hex())):
-            answer = service.gateway.call(trade.address, trade.encode(name))
-            assert trade.decode_result(name, answer) == (expected,)
+        assert _anchored(here) == (second, key)
 
     journey(story)
+
+
+def _anchored(here):
+    """Return the last checkpoint and its signer as somebody finds them who has only the chain."""
+    service = here.service
+    trade, gateway = service.contracts.trade, service.gateway
+    size, number = (
+        trade.decode_result(name, gateway.call(trade.address, trade.encode(name)))[0]
+        for name in ("logSize", "logBlock")
+    )
+    logs = gateway.logs(number, number, (trade.address,))
+    events = [(one, trade.decode_event(one)) for one in logs]
+    [(log, event)] = [one for one in events if one[1].arguments.get("size") == size]
+    with service.reading() as connection:
+        data = service.outbox.call_of(connection, log.transaction_hash).data
+    _, root, at_s, halves = decode(["uint64", "bytes32", "uint64", "bytes32[2]"], data[4:])
+    assert event.arguments["root"] == "0x" + root.hex()
+    found = Checkpoint(origin_of(service), size, root, at_s)
+    key = service.log_key.public_key()
+    key.verify(b"".join(halves), found.text().encode())
+    return found, key
 
 
 @contextlib.asynccontextmanager

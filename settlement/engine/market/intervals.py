@@ -11,12 +11,15 @@ from ledger import accounts
 from ledger.transfers import Kind as TransferKind
 from ledger.transfers import Transfer, TransferId
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
+from settlement.chain.lanes import pack
 from settlement.chain.outbox import Call
 from settlement.engine.finality import advance
 from settlement.engine.intake import emit
 from settlement.engine.market import feeder
+from settlement.engine.market.lanes import by_lane, spendable
 from settlement.engine.market.measured import Metered, metered_parties, stations_energy
 from settlement.engine.market.members import mandates_in_force
+from settlement.engine.market.progress import settled_through
 from settlement.engine.service import Service, wallet_of
 from settlement.metering.balance import FeederBalance
 from settlement.metering.readings import Register
@@ -45,6 +48,8 @@ class Collected:
     """What stations drew, in Wh."""
     head: FeederBalance | None
     """The feeder's balance, or None if its head was silent."""
+    joined: frozenset[str]
+    """Accounts that have a lane in the TradeLedger."""
 
     @property
     def losses_wh(self) -> WattHours | None:
@@ -56,8 +61,10 @@ def settle_interval(service: Service, interval: int) -> int:
     """
     Settle ``interval`` and send it to the chain; return the run's number.
 
-    Idempotent by interval: a settled one is not settled again.
+    Idempotent by interval: a settled one is not settled again. What members asked the contract for
+    is read first, since it limits what may be counted on.
     """
+    advance(service)
     with service.writing() as connection:
         known = connection.execute(select(run.c.run).where(run.c.interval == interval)).scalar()
         if known is None:
@@ -70,6 +77,7 @@ def settle_interval(service: Service, interval: int) -> int:
 
 def _settle(service: Service, connection: Connection, interval: int, number: int) -> None:
     now_s = service.clock.now_s()
+    through = settled_through(service, connection, interval)
     collected = collect(service, connection, interval, number, funds=None)
     outcome = settle(collected.inputs)
     _keep_run(service, connection, collected, outcome)
@@ -81,7 +89,16 @@ def _settle(service: Service, connection: Connection, interval: int, number: int
         connection, name="run_settled", trace_id=trace_id, body=outcome.root, at_s=now_s
     )
     trade = service.contracts.trade
-    data = trade.encode("settle", number, interval, _INITIAL, 0, outcome.root, outcome.deltas)
+    data = trade.encode(
+        "settle",
+        number,
+        interval,
+        through,
+        _INITIAL,
+        0,
+        outcome.root,
+        pack(by_lane(connection, outcome.deltas)),
+    )
     service.outbox.plan(
         connection,
         business_key=f"settle/{number}",
@@ -110,6 +127,7 @@ def collect(
     """
     Return the inputs of an interval from signed messages; ``funds`` as noted then, or as of now.
 
+    Whoever is not in ``funds`` has not joined the TradeLedger and takes no part.
     Every station's energy is its operator's: the operator is one member for all its stations.
     """
     rules = service.rules
@@ -121,7 +139,7 @@ def collect(
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
     if funds is None:
-        funds = _funds(service, connection)
+        funds = spendable(service, connection, begin_s)
     members = tuple(
         _member(service, one, wallets[one.party], mandates.get(one.party), begin_s, funds)
         for one in (*metered, operator)
@@ -140,7 +158,8 @@ def collect(
         salt_key=service.salt_key,
     )
     head = _head(service, connection, begin_s, end_s)
-    return Collected(inputs, (*metered, operator), stations, head)
+    joined = frozenset(funds)
+    return Collected(inputs, (*metered, operator), stations, head, joined)
 
 
 def without_stations(collected: Collected, operator: str) -> IntervalInputs:
@@ -157,13 +176,6 @@ def _wallets(connection: Connection) -> dict[str, str]:
     return {row.party: row.address for row in connection.execute(select(wallet))}
 
 
-def _funds(service: Service, connection: Connection) -> dict[str, int]:
-    """Return what each member could spend now, in micros."""
-    prefix = accounts.trade_balance("")
-    held = service.book.balances(connection, prefix)
-    return {one.account.removeprefix(prefix): one.available for one in held}
-
-
 def _member(
     service: Service,
     one: Metered,
@@ -172,8 +184,8 @@ def _member(
     begin_s: UnixSeconds,
     funds: Mapping[str, int],
 ) -> Member:
-    """Return a party's interval; without a mandate it sells and buys at no price."""
-    if mandate is None:
+    """Return a party's interval; without a mandate or a lane it sells and buys at no price."""
+    if mandate is None or account not in funds:
         return Member(
             account=account,
             import_wh=one.import_wh,
@@ -192,7 +204,7 @@ def _member(
         export_wh=one.export_wh,
         sell_not_below=band.sell_not_below,
         buy_not_above=band.buy_not_above,
-        spendable_micros=Micros(min(mandate.cap_micros, funds.get(account, 0))),
+        spendable_micros=Micros(min(mandate.cap_micros, funds[account])),
         order_hash=mandate_hash(mandate),
         digests=one.digests,
         estimated=one.estimated,
@@ -248,7 +260,11 @@ def _noted(service: Service, collected: Collected) -> dict[str, Any]:
     return {
         "begin_s": service.rules.start_s(interval),
         "end_s": service.rules.end_s(interval),
-        "spendable": {m.account: m.spendable_micros for m in collected.inputs.members},
+        "spendable": {
+            member.account: member.spendable_micros
+            for member in collected.inputs.members
+            if member.account in collected.joined
+        },
     }
 
 

@@ -4,7 +4,8 @@ Turn final events of the ChargeVault into transfers, as decision 0001 lists them
 Each handler runs in the transaction that takes its event, so an event is posted exactly once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select, update
 
@@ -13,11 +14,13 @@ from ledger.errors import ChainReverted
 from ledger.transfers import Kind, Transfer, TransferId
 from ledger.units import BasisPoints, Micros, WattHours
 from settlement.chain.indexer import FinalEvent
+from settlement.engine.agreement import agree
 from settlement.engine.intake import Message, emit, refuse
-from settlement.engine.postings import agree
 from settlement.engine.service import Service
 from settlement.pricing.billing import bill, vat_inside
 from settlement.tables import session
+
+Handler = Callable[[Service, Connection, FinalEvent], None]
 
 
 class RefusedByContractError(ChainReverted):
@@ -27,7 +30,7 @@ class RefusedByContractError(ChainReverted):
         super().__init__("refused_by_contract", f"{what}: {error}")
 
 
-def session_opened(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _session_opened(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post the deposit, unless it lay in the vault already, and hold it for the operator."""
     body = event.arguments
     session_id: str = body["sessionId"]
@@ -54,7 +57,7 @@ def session_opened(service: Service, connection: Connection, event: FinalEvent) 
     )
 
 
-def session_topped_up(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _session_topped_up(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what was added to a running session's deposit, and hold it too."""
     body = event.arguments
     session_id: str = body["sessionId"]
@@ -80,7 +83,7 @@ def session_topped_up(service: Service, connection: Connection, event: FinalEven
     )
 
 
-def session_closed(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _session_closed(service: Service, connection: Connection, event: FinalEvent) -> None:
     """
     Post the charge, release the rest of the hold, pay the refund out, note VAT and energy.
 
@@ -120,7 +123,7 @@ def session_closed(service: Service, connection: Connection, event: FinalEvent) 
     )
 
 
-def session_expired(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _session_expired(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Void the hold and pay the whole deposit out."""
     body = event.arguments
     session_id: str = body["sessionId"]
@@ -147,7 +150,7 @@ def session_expired(service: Service, connection: Connection, event: FinalEvent)
     )
 
 
-def deposited(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _deposited(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what was added to a driver's standing balance."""
     purse = accounts.vault_driver(event.arguments["driver"], int(event.arguments["purse"]))
     amount = Micros(int(event.arguments["amountMicros"]))
@@ -159,7 +162,7 @@ def deposited(service: Service, connection: Connection, event: FinalEvent) -> No
     )
 
 
-def withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what a driver took out."""
     purse = accounts.vault_driver(event.arguments["driver"], int(event.arguments["purse"]))
     amount = Micros(int(event.arguments["amountMicros"]))
@@ -168,19 +171,19 @@ def withdrawn(service: Service, connection: Connection, event: FinalEvent) -> No
     )
 
 
-def earnings_collected(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _earnings_collected(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what a station had earned to its operator."""
     body = event.arguments
     _collect(service, connection, event, body["operator"], Micros(int(body["amountMicros"])))
 
 
-def station_bound(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _station_bound(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what a station had earned for the operator before."""
     body = event.arguments
     _collect(service, connection, event, body["before"], Micros(int(body["earnedMicros"])))
 
 
-def earnings_withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
+def _earnings_withdrawn(service: Service, connection: Connection, event: FinalEvent) -> None:
     """Post what an operator took out."""
     own = accounts.vault_earned(event.arguments["operator"])
     amount = Micros(int(event.arguments["amountMicros"]))
@@ -192,12 +195,12 @@ def earnings_withdrawn(service: Service, connection: Connection, event: FinalEve
     )
 
 
-def open_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
+def _open_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
     """Note that the contract would not open the session; no money moved."""
     _refused(service, connection, session_id, "opening", error, "refused")
 
 
-def close_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
+def _close_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
     """Hold a session whose record the contract refused; it can still close or expire."""
     _refused(service, connection, session_id, "closing", error, "held")
 
@@ -362,3 +365,23 @@ def _post(service: Service, connection: Connection, event: FinalEvent, transfer:
 def _event_id(event: FinalEvent) -> str:
     """Return an id for the one transfer of an event; a transaction may emit several."""
     return f"{event.transaction_hash}/{event.log_index}"
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "SessionOpened": _session_opened,
+    "SessionToppedUp": _session_topped_up,
+    "SessionClosed": _session_closed,
+    "SessionExpired": _session_expired,
+    "Deposited": _deposited,
+    "Withdrawn": _withdrawn,
+    "StationBound": _station_bound,
+    "EarningsCollected": _earnings_collected,
+    "EarningsWithdrawn": _earnings_withdrawn,
+}
+"""What posts each event of the ChargeVault."""
+
+FAILURES: Final[Mapping[str, Callable[[Service, Connection, str, str], None]]] = {
+    "open": _open_failed,
+    "close": _close_failed,
+}
+"""What follows when the chain refuses, by the purpose of the transaction."""
