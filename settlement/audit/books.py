@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from settlement.chain.reconciliation import Expectation
 from settlement.engine.service import Service
-from settlement.tables import run, session
+from settlement.tables import lane, run, session
 
 _LIVE = ("open", "charging", "closing", "held")
 
@@ -15,6 +15,7 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
     """Return what each contract field must hold at the last final block."""
     yield from _free(service, connection)
     yield from _deposits(service, connection)
+    yield from _lanes(service, connection)
     fields = (
         ("eur/vault-earned/", service.contracts.vault, "earnedOf"),
         ("eur/trade-balance/", service.contracts.trade, "balanceOf"),
@@ -24,6 +25,19 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
         for balance in service.book.balances(connection, prefix):
             holder = balance.account.removeprefix(prefix)
             yield Expectation(balance.account, contract, function, holder, balance.posted)
+
+
+def _lanes(service: Service, connection: Connection) -> Iterator[Expectation]:
+    """Return what each lane says beside its balance: the cap, and what is asked back."""
+    for row in connection.execute(select(lane)).mappings():
+        for function, micros in (("capOf", row["cap_micros"]), ("exitOf", row["exit_micros"] or 0)):
+            yield Expectation(
+                account=f"{row['address']}/{function}",
+                contract=service.contracts.trade,
+                function=function,
+                argument=row["address"],
+                amount_micros=micros,
+            )
 
 
 def _free(service: Service, connection: Connection) -> Iterator[Expectation]:
