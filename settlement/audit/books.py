@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from settlement.chain.reconciliation import Expectation
 from settlement.charging.terms import SessionTerms
 from settlement.engine.service import Service
-from settlement.tables import run, session
+from settlement.tables import lane, run, session
 
 _LIVE: Final = ("open", "charging", "closing", "held")
 _ADDRESS_CHARACTERS: Final = 42
@@ -20,11 +20,25 @@ def expectations(service: Service, connection: Connection) -> Iterator[Expectati
     yield from _free(service, connection)
     yield from _deposits(service, connection)
     yield from _earned(service, connection)
+    yield from _lanes(service, connection)
     trade = service.contracts.trade
     for prefix, function in (("eur/trade-balance/", "balanceOf"), ("eur/trade-bond/", "bondOf")):
         for balance in service.book.balances(connection, prefix):
             holder = balance.account.removeprefix(prefix)
             yield Expectation(balance.account, trade, function, (holder,), balance.posted)
+
+
+def _lanes(service: Service, connection: Connection) -> Iterator[Expectation]:
+    """Return what each lane says beside its balance: the cap, and what is asked back."""
+    for row in connection.execute(select(lane)).mappings():
+        for function, micros in (("capOf", row["cap_micros"]), ("exitOf", row["exit_micros"] or 0)):
+            yield Expectation(
+                account=f"{row['address']}/{function}",
+                contract=service.contracts.trade,
+                function=function,
+                arguments=(row["address"],),
+                amount_micros=micros,
+            )
 
 
 def _free(service: Service, connection: Connection) -> Iterator[Expectation]:

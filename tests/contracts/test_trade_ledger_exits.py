@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settlement.chain import lanes
+from settlement.chain.lanes import EXIT_WAIT_S
 from tests.contracts.support import FAR_S, INTERVAL_S, NOBODY, START_S, law
 from tests.contracts.trading import BALANCE, CAP, CAP_MAX, CENT, NOW_S, OVER, WEEK_S, settle
 
@@ -77,6 +79,10 @@ class TestRequest:
 
 
 class TestExit:
+    def test_waits_in_the_contract_as_long_as_the_service_counts_on(self, world, fork):
+        assert fork.get(world.trade, "EXIT_WAIT") == EXIT_WAIT_S == WEEK_S
+        assert fork.get(world.trade, "CENT") == lanes.CENT == CENT
+
     def test_is_paid_when_all_up_to_its_interval_is_settled(self, world):
         member = world.members[0]
         fork = asked(world, member).move_to(SOON_S)

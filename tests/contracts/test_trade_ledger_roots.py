@@ -185,6 +185,10 @@ class TestRing:
         number = hours.KEPT + 1
         again = {"interval": hours.over - 1, "kind": CORRECTION, "amends": 1}
         assert hours.settle(number, **again).error is None
+        # The correction stands where run 1 stood; it may be amended, and run 1 no longer.
+        forgotten = hours.settle(number + 1, **again)
+        assert forgotten.error == "TradeLedger_AmendsNothing"
+        assert hours.settle(number + 1, **again | {"amends": number}).error is None
 
     def test_remembers_for_ever_which_intervals_are_settled(self, full):
         again = full.settle(full.KEPT + 2, interval=full.interval(1), kind=0, amends=0)

@@ -45,6 +45,12 @@ class TestBuildMembers:
         assert build_members(KEYS, PARAMETERS, seed=2) != MEMBERS
         assert build_members(KEYS, PARAMETERS, seed=1) == MEMBERS
 
+    def test_have_caps_of_whole_cents_that_a_lane_can_say(self):
+        for member in MEMBERS:
+            assert member.cap_micros % 10_000 == 0
+            assert member.cap_micros < 2**19 * 10_000
+            assert member.amount_micros < 2**44
+
     def test_have_ample_caps_and_funds(self):
         most_wh = max(hour.load_wh for hour in WEEK.home_hours)
         for member in MEMBERS[:-1]:
