@@ -26,7 +26,7 @@ def branches(text):
         depth, words = len(matched["indent"]) // 4, matched["words"]
         path = [*path[:depth], words]
         if words.startswith("it "):
-            place = path[-2] if depth else words.replace("it ", "should ", 1)
+            place = path[-2] if depth else words
             found.setdefault(place, []).append(words)
         else:
             assert words.startswith(("given ", "when ")), f"neither given, when nor it: {words}"
@@ -51,7 +51,7 @@ class TestBranches:
             {
                 "test_GivenARoof": ["it earns"],
                 "test_RevertGiven_NoRoof": ["it reverts with A_NoRoof"],
-                "test_ShouldCounts": ["it counts"],
+                "test_ItCounts": ["it counts"],
             },
         )
 
