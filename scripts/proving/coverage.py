@@ -6,13 +6,6 @@ from pathlib import Path
 
 from scripts.proving.running import CONTRACTS, run
 
-# Coverage is measured without the optimizer, so in a build of its own; draws add nothing to it.
-_SETTINGS = {
-    "FOUNDRY_OUT": "cache/coverage/out",
-    "FOUNDRY_CACHE_PATH": "cache/coverage",
-    "FOUNDRY_PROFILE": "mutants",
-}
-
 
 def uncovered() -> Iterator[str]:
     """Return what was not run, as ``line file: code`` or ``branch file: code``."""
@@ -21,7 +14,7 @@ def uncovered() -> Iterator[str]:
         run(
             *("forge", "coverage", "--exclude-tests", "--report", "lcov"),
             *("--report-file", str(report), "--quiet"),
-            **_SETTINGS,
+            FOUNDRY_PROFILE="coverage",
         )
         yield from missed(report.read_text(encoding="utf-8"), CONTRACTS)
 
