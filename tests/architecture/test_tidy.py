@@ -155,7 +155,7 @@ def test_top_level_holds_what_is_agreed():
 
 
 def test_locks_carry_hashes_and_no_address():
-    for name in ("requirements.lock", "tests/requirements.lock"):
+    for name in ("requirements.lock", "tests/requirements.lock", "contracts/requirements.lock"):
         text = (ROOT / name).read_text()
         assert "--hash=sha256:" in text
         assert "://" not in text

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ChargeVault} from "../../src/ChargeVault.sol";
+import {TradeLedger} from "../../src/TradeLedger.sol";
+import {IChargeVault} from "../../src/interfaces/IChargeVault.sol";
+import {IERC3009Token} from "../../src/interfaces/IERC3009Token.sol";
+import {IMeterRegistry} from "../../src/interfaces/IMeterRegistry.sol";
+import {Vectors} from "./Vectors.sol";
+
+contract TypedData_Vectors_Test is Vectors {
+    function setUp() external {
+        load("typed_data");
+    }
+
+    function test_MakesTheSameSessionId() external {
+        ChargeVault vault = new ChargeVault(IERC3009Token(address(1)), IMeterRegistry(address(2)));
+        uint256 i;
+        for (; has(entry(".sessions", i)); ++i) {
+            string memory one = entry(".sessions", i);
+            IChargeVault.Terms memory terms;
+            terms.driver = wallet(one, "driver");
+            terms.operator = wallet(one, "operator");
+            terms.meterId = word(one, "meterId");
+            terms.idTag = text(one, "idTag");
+            terms.priceMicrosPerKwh = number64(one, "priceMicrosPerKwh");
+            terms.flatMicros = number64(one, "flatMicros");
+            terms.depositMicros = number64(one, "depositMicros");
+            terms.tariffFingerprint = word(one, "tariffFingerprint");
+            terms.deadline = number64(one, "deadline");
+            terms.salt = word(one, "salt");
+            assertEq(vault.hashTerms(terms), word(one, "sessionId"), one);
+        }
+        assertGt(i, 3);
+    }
+
+    function test_MakesTheSameNonceOfAMembership() external {
+        TradeLedger ledger = new TradeLedger(IERC3009Token(address(1)), 900, address(2));
+        bytes32 kind = ledger.MEMBERSHIP_TYPEHASH();
+        uint256 i;
+        for (; has(entry(".memberships", i)); ++i) {
+            string memory one = entry(".memberships", i);
+            bytes memory encoded = abi.encode(
+                kind,
+                wallet(one, "member"),
+                number64(one, "capMicros"),
+                number64(one, "amountMicros"),
+                word(one, "salt")
+            );
+            assertEq(keccak256(encoded), word(one, "nonce"), one);
+        }
+        assertGt(i, 1);
+    }
+}

@@ -1,0 +1,60 @@
+"""Say what became of the mutants."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from scripts.proving.accepted import reasons, unexplained
+from scripts.proving.running import ROOT
+
+PAGE: Final = ROOT / "docs" / "reference" / "mutation.md"
+_COLUMNS: Final = {
+    "compiler": "not code",
+    "forge": "noticed by Forge",
+    "python": "noticed by Python",
+    "nobody": "survived",
+    "": "not judged",
+}
+_HEAD: Final = """# Mutants of the contracts
+
+`scripts/prove --mutate` makes one small fault at a time in `contracts/src` (an operator, a number,
+two arguments swapped, a statement or a modifier left out) and runs the checks that must notice:
+Forge's tests, then `tests/contracts` on the mutated bytecode. A fault that does not compile counts
+for nothing. Interrupted, it goes on where it was (`--minutes`, `--jobs`, `--only src/libraries/*`).
+With `--write` it writes this page.
+
+"""
+
+
+def table(found: Mapping[str, str]) -> str:
+    """Return how many mutants of each source were noticed by whom, as Markdown."""
+    counts: dict[str, Counter[str]] = {}
+    for name, noticed in found.items():
+        counts.setdefault(name.split(":")[0], Counter())[noticed] += 1
+    rows = [["source", "mutants", *_COLUMNS.values()]]
+    for file, count in counts.items():
+        rows.append([file, str(count.total()), *(str(count[one]) for one in _COLUMNS)])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" + "|--:" * (len(_COLUMNS) + 1) + "|")
+    return "\n".join(lines)
+
+
+def faults(found: Mapping[str, str]) -> list[str]:
+    """Return survivors without a reason, and reasons of mutants that are there and noticed."""
+    survivors = [name for name, noticed in found.items() if noticed == "nobody"]
+    known = {one for one in reasons("mutants") if found.get(one, "") != ""}
+    new, _ = unexplained(survivors, reasons("mutants"))
+    stale = sorted(known.difference(survivors))
+    lines = [f"survived: {one}" for one in new]
+    return lines + [f"has a reason, but is noticed: {one}" for one in stale]
+
+
+def page(found: Mapping[str, str]) -> str:
+    """Return the page of figures, with the survivors and the reason of each."""
+    known = reasons("mutants")
+    lines = []
+    for name, noticed in found.items():
+        if noticed == "nobody":
+            lines.append(f"- `{name}`: {known.get(name, '**not explained**')}")
+    listed = "\n".join(lines) or "None."
+    return f"{_HEAD}{table(found)}\n\n## Survivors\n\n{listed}\n"
