@@ -13,7 +13,7 @@ const shipped = {
   ChargeVault: "src",
   TradeLedger: "src",
   // Built and compared like the others, so that tests run what the vault runs; never deployed.
-  OcmfHarness: "test",
+  OcmfHarness: "test/harness",
 };
 const [out] = process.argv.slice(2);
 
@@ -28,7 +28,7 @@ function solidityFiles(folder) {
 }
 
 const sources = {};
-for (const path of ["src", "test"].flatMap((folder) => solidityFiles(join(here, folder)))) {
+for (const path of ["src", "test/harness"].flatMap((folder) => solidityFiles(join(here, folder)))) {
   sources[relative(here, path)] = { content: readFileSync(path, "utf8") };
 }
 const used = { ...sources };
@@ -82,7 +82,7 @@ for (const [name, folder] of Object.entries(shipped)) {
     bytecode: `0x${evm.bytecode.object}`,
     deployedBytecode: `0x${evm.deployedBytecode.object}`,
   };
-  const inside = folder === "src" ? out : join(out, folder);
+  const inside = folder === "src" ? out : join(out, "test");
   writeFileSync(join(inside, `${name}.json`), `${JSON.stringify(artifact, null, 1)}\n`);
   console.log(`${name}: ${size} bytes`);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ocmf} from "../src/libraries/Ocmf.sol";
+import {Ocmf} from "../../src/libraries/Ocmf.sol";
 
 /// @title OcmfHarness
 /// @notice Opens the reader of records to tests, without a vault around it. It is never deployed.
