@@ -7,13 +7,15 @@ import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const here = dirname(fileURLToPath(import.meta.url));
+// What is shipped, from which folder, and for how many calls it is optimized: as many as still give
+// less than 24,576 bytes.
 const shipped = {
-  EnergyEuro: "src",
-  MeterRegistry: "src",
-  ChargeVault: "src",
-  TradeLedger: "src",
+  EnergyEuro: { folder: "src", runs: 1000000 },
+  MeterRegistry: { folder: "src", runs: 1000000 },
+  ChargeVault: { folder: "src", runs: 900 },
+  TradeLedger: { folder: "src", runs: 1000000 },
   // Built and compared like the others, so that tests run what the vault runs; never deployed.
-  OcmfHarness: "test/harness",
+  OcmfHarness: { folder: "test/harness", runs: 900 },
 };
 const [out] = process.argv.slice(2);
 
@@ -32,32 +34,46 @@ for (const path of ["src", "test/harness"].flatMap((folder) => solidityFiles(joi
   sources[relative(here, path)] = { content: readFileSync(path, "utf8") };
 }
 const used = { ...sources };
-const input = {
-  language: "Solidity",
-  sources,
-  settings: {
-    evmVersion: "prague",
-    viaIR: true,
-    optimizer: { enabled: true, runs: 900 },
-    metadata: { appendCBOR: false, bytecodeHash: "none" },
-    outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
-  },
-};
 const findImport = (path) => {
   const contents = readFileSync(join(here, "node_modules", path), "utf8");
   used[path] = { content: contents };
   return { contents };
 };
-const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
-// Every error counts; a warning counts if it is about our own sources.
-const faults = (output.errors ?? []).filter(
-  (one) => one.severity === "error" || /^(src|test)\//.test(one.sourceLocation?.file),
-);
-for (const fault of faults) {
-  console.error(fault.formattedMessage);
+
+// Compile everything, optimized for a number of calls.
+function compile(runs) {
+  const input = {
+    language: "Solidity",
+    sources,
+    settings: {
+      evmVersion: "prague",
+      viaIR: true,
+      optimizer: { enabled: true, runs },
+      metadata: { appendCBOR: false, bytecodeHash: "none" },
+      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+    },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
+  // Every error counts; a warning counts if it is about our own sources. Size is checked below.
+  const faults = (output.errors ?? []).filter(
+    (one) =>
+      one.severity === "error" ||
+      (/^(src|test)\//.test(one.sourceLocation?.file) && one.errorCode !== "5574"),
+  );
+  for (const fault of faults) {
+    console.error(fault.formattedMessage);
+  }
+  if (faults.length > 0) {
+    process.exit(1);
+  }
+  return output.contracts;
 }
-if (faults.length > 0) {
-  process.exit(1);
+
+const compiled = new Map();
+for (const { runs } of Object.values(shipped)) {
+  if (!compiled.has(runs)) {
+    compiled.set(runs, compile(runs));
+  }
 }
 
 const hash = createHash("sha256");
@@ -66,8 +82,8 @@ for (const path of Object.keys(used).sort()) {
 }
 const sourceHash = hash.digest("hex");
 mkdirSync(join(out, "test"), { recursive: true });
-for (const [name, folder] of Object.entries(shipped)) {
-  const { abi, evm } = output.contracts[`${folder}/${name}.sol`][name];
+for (const [name, { folder, runs }] of Object.entries(shipped)) {
+  const { abi, evm } = compiled.get(runs)[`${folder}/${name}.sol`][name];
   const size = evm.deployedBytecode.object.length / 2;
   if (size > 24576) {
     console.error(`${name} is ${size} bytes, more than a contract may be`);
@@ -77,6 +93,7 @@ for (const [name, folder] of Object.entries(shipped)) {
     name,
     compiler: solc.version(),
     evmVersion: "prague",
+    optimizerRuns: runs,
     sourceHash,
     abi,
     bytecode: `0x${evm.bytecode.object}`,
