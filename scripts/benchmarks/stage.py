@@ -28,6 +28,9 @@ START_S: Final = UnixSeconds(1_494_230_400)
 INTERVAL_S: Final = 3_600
 FOREVER_S: Final = START_S + 10 * 366 * 86_400
 
+NOBODY: Final = "0x" + "77" * 20
+"""An account that does nothing."""
+
 _SEED: Final = 1
 _KEY: Final = b"\x11" * 32
 _GAS: Final = 8_000_000
@@ -100,6 +103,10 @@ class Stage:
             If the contract refused it.
         """
         return self.mine(self.sign(to, data))
+
+    def nothing(self) -> Mined:
+        """Mine a transaction that does nothing."""
+        return self.send(NOBODY, b"")
 
     def send_as(self, wallet: Wallet, to: str, data: bytes) -> Mined:
         """

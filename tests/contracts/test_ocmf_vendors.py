@@ -61,8 +61,9 @@ def signed(meter, payload: bytes, *, high: bool) -> bytes:
     s = int.from_bytes(raw[32:64])
     if (s > order // 2) == high:
         return raw
-    # With v of secp256k1: 27 and 28 change places.
-    return raw[:32] + (order - s).to_bytes(32) + bytes(55 - v for v in raw[64:])
+    # On secp256k1 v follows, of which 27 and 28 change places; on P-256 the key.
+    rest = raw[64:] if len(raw) > 65 else bytes([55 - raw[64]])
+    return raw[:32] + (order - s).to_bytes(32) + rest
 
 
 @pytest.mark.parametrize("high", [False, True], ids=["low s", "high s"])

@@ -67,7 +67,7 @@ def install() -> bool:
 
 
 @contextmanager
-def running(name: str, directory: Path) -> Iterator[Node]:
+def running(name: str, directory: Path, *options: str) -> Iterator[Node]:
     """
     Start a node on a free port with a chain of its own, and kill it at the end.
 
@@ -75,6 +75,8 @@ def running(name: str, directory: Path) -> Iterator[Node]:
     ----------
     directory
         Where our node keeps its blocks; the rivals keep theirs in memory.
+    options
+        Further arguments of the node's program.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def running(name: str, directory: Path) -> Iterator[Node]:
     """
     node = Node(name, _free_port())
     process = subprocess.Popen(  # noqa: S603 - the programs are ours or pinned by a lock
-        _command(node, directory),
+        [*_command(node, directory), *options],
         cwd=_ROOT if name in _CLOCKS else _PEERS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
-"""Say what a transaction's gas was paid for: data, slots, other contracts, signatures, events."""
+"""What is measured in gas, and what the gas is paid for: data, slots, signatures, events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, Final
 
 from devnet.node.chain import Devnet
@@ -15,6 +16,31 @@ _SLOTS: Final = frozenset({"SLOAD", "SSTORE", "TLOAD", "TSTORE"})
 _CALLS: Final = frozenset({"CALL", "STATICCALL"})
 _PRECOMPILES_END: Final = 0x101
 _STEPS: Final = {"disableStack": True, "disableStorage": True}
+
+
+NOTHING: Final = "a transaction that does nothing, mined on the same chain"
+"""What most acts are held against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that somebody pays for."""
+
+    name: str
+    """Name of its row."""
+    mined: tuple[Mined, ...]
+    """The transactions that it takes."""
+    baseline: Mined
+    """What it is held against."""
+    against: str
+    """What that is."""
+    share: int = 1
+    """Among how many its gas is divided."""
+
+    @property
+    def gas(self) -> Decimal:
+        """What one of them pays."""
+        return Decimal(sum(one.gas_used for one in self.mined)) / self.share
 
 
 @dataclass(frozen=True, slots=True)

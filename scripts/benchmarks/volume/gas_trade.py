@@ -7,24 +7,19 @@ over an older one as it does for ever after the first week.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.typed_data import hash_struct
 from devnet.field.keys import wallet_of
-from devnet.genesis import Genesis
-from devnet.node.chain import Devnet
-from ledger.clock import ReplayClock
+from devnet.store.history import Mined
 from ledger.proofs import Checkpoint
 from ledger.units import Micros, UnixSeconds
-from scripts.benchmarks.rows import Baseline, Row, Sense
-from scripts.benchmarks.stage import FOREVER_S, INTERVAL_S, START_S, Stage, split
+from scripts.benchmarks.stage import FOREVER_S, INTERVAL_S, NOBODY, START_S, Stage, split
+from scripts.benchmarks.volume.gas_parts import NOTHING, Act
 from settlement.chain.lanes import CENT, pack
 
-_CHAIN_ID: Final = 3_301
 _CAP_MICROS: Final = Micros(2_000 * CENT)
 _DEPOSIT_MICROS: Final = Micros(100_000_000)
 _DELTA_MICROS_MAX: Final = 1_000_000
@@ -32,53 +27,35 @@ _WEEK_S: Final = 7 * 86_400
 _RUNS_KEPT: Final = 2 * _WEEK_S // INTERVAL_S
 _TRADES: Final = 1_000
 _MEMBERS, _TRADERS, _STREET = 1_000, 100, 20
-_NOBODY: Final = "0x" + "77" * 20
 _ORIGIN: Final = "voisin/bench"
 
 
-def rows(directory: Path, command: str) -> tuple[Row, ...]:
-    """Return the rows of the TradeLedger."""
-    clock = ReplayClock(START_S)
-    devnet = Devnet.open(directory / "gas-trade", Genesis(_CHAIN_ID, START_S), clock)
-    try:
-        found = tuple(_measured(Stage(devnet, clock)))
-    finally:
-        devnet.close()
-    return tuple(
-        Row(name, gas, "gas", Baseline(floor, what, Sense.COST), command)
-        for name, gas, floor, what in found
-    )
-
-
-def _measured(stage: Stage) -> Iterator[tuple[str, Decimal, Decimal, str]]:
-    """Yield name, gas, what it is held against, and what that is."""
+def acts(stage: Stage) -> Iterator[Act]:
+    """Settle runs of many sizes and anchor a checkpoint; yield what each is measured by."""
     trade, run = stage.trade.address, _RUNS_KEPT
     settle = settlement(stage, _MEMBERS)
     for number in range(1, run + 1):
         stage.send(trade, _settling(stage, number, {}))
-    transfer = Decimal(_transfer(stage))
+    transfer = _transfer(stage)
     rival = "one transfer of the token between two who have some, as each trade would be"
-    gas = Decimal(stage.send(trade, settle(run + 1)).gas_used)
-    yield "member_run", gas / _MEMBERS, transfer, rival
-    gas = Decimal(stage.send(trade, _settling(stage, run + 2, _moved(_TRADERS))).gas_used)
-    yield "trade_at_1000", gas / _TRADES, transfer, rival
-    floor = Decimal(stage.send(_NOBODY, b"").gas_used)
-    nothing = "a transaction that does nothing, mined on the same chain"
-    gas = Decimal(stage.send(trade, _settling(stage, run + 3, _moved(_STREET))).gas_used)
-    yield "settle_20_members", gas, floor, nothing
+    yield Act("member_run", (stage.send(trade, settle(run + 1)),), transfer, rival, _MEMBERS)
+    traded = stage.send(trade, _settling(stage, run + 2, _moved(_TRADERS)))
+    yield Act("trade_at_1000", (traded,), transfer, rival, _TRADES)
+    street = stage.send(trade, _settling(stage, run + 3, _moved(_STREET)))
+    yield Act("settle_20_members", (street,), stage.nothing(), NOTHING)
     stage.send(trade, _anchoring(stage, 1))
-    gas = Decimal(stage.send(trade, _anchoring(stage, 2)).gas_used)
-    yield "root_anchor", gas, floor, nothing
+    anchored = stage.send(trade, _anchoring(stage, 2))
+    yield Act("root_anchor", (anchored,), stage.nothing(), NOTHING)
 
 
-def _transfer(stage: Stage) -> int:
-    """Return the gas of a transfer of the token to somebody who has some."""
+def _transfer(stage: Stage) -> Mined:
+    """Return a transfer of the token to somebody who has some."""
     token = stage.token.address
-    sender = stage.send(_NOBODY, b"").transaction.sender
+    sender = stage.nothing().transaction.sender
     stage.send(token, stage.token.encode("mint", sender, _DEPOSIT_MICROS))
-    transfer = stage.token.encode("transfer", _NOBODY, 1)
+    transfer = stage.token.encode("transfer", NOBODY, 1)
     stage.send(token, transfer)
-    return stage.send(token, transfer).gas_used
+    return stage.send(token, transfer)
 
 
 def settlement(stage: Stage, members: int) -> Callable[[int], bytes]:

@@ -1,6 +1,6 @@
 """Charge sessions of every kind through the ChargeVault, for the gas that their receipts say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ from devnet.field.keys import Curve, Role, Wallet, wallet_of
 from devnet.store.history import Mined
 from ledger.units import Micros
 from scripts.benchmarks.stage import INTERVAL_S, Meter, Stage, terms_tuple
+from scripts.benchmarks.volume.gas_parts import NOTHING, Act
 
 BATCH: Final = 60
 """Sessions of a batch."""
@@ -18,6 +19,24 @@ BATCH: Final = 60
 _SEED: Final = 1
 _STANDING_MICROS: Final = Micros(200_000_000)
 _SESSION_WH: Final = 5_000
+
+
+def acts(stage: Stage) -> Iterator[Act]:
+    """Charge sessions of every kind; yield what each is measured by."""
+    sessions = Sessions(stage)
+    nothing = stage.nothing()
+    opened, closed = sessions.by_record(Curve.SECP256R1)
+    _, closed_k1 = sessions.by_record(Curve.SECP256K1)
+    credited = sessions.by_record_to_credit()
+    standing = sessions.by_gateway()
+    batched = sessions.by_gateway_in_batches()
+    yield Act("open", (opened,), nothing, NOTHING)
+    yield Act("close_with_ocmf", (credited,), nothing, NOTHING)
+    yield Act("close_with_ocmf_pushed", (closed,), nothing, NOTHING)
+    yield Act("close_with_ocmf_pushed_k1", (closed_k1,), nothing, NOTHING)
+    yield Act("ev_session_ocmf_pushed", (opened, closed), nothing, NOTHING)
+    yield Act("ev_session_standing", standing, nothing, NOTHING)
+    yield Act("ev_session_batched", batched, nothing, NOTHING, BATCH)
 
 
 class Sessions:

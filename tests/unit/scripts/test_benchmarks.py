@@ -21,7 +21,6 @@ from scripts.benchmarks import __main__ as command
 from scripts.benchmarks import (
     demo,
     devnet,
-    gas,
     ledger,
     machine,
     measuring,
@@ -346,40 +345,3 @@ class TestStage:
         stage.send(stage.vault.address, closing.data)
         with pytest.raises(BenchmarkInvalidError):
             stage.send(stage.vault.address, closing.data)
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    return {one.name: one for one in gas.run(Trial(tmp_path_factory.mktemp("gas"), 1))}
-
-
-class TestGas:
-    def test_is_measured_for_every_transaction_that_somebody_pays(self, found):
-        assert list(found) == [
-            "open",
-            "close_with_ocmf_p256",
-            "close_with_ocmf_k1",
-            "member_run",
-            "trade_at_1000",
-            "settle_20_members",
-            "root_anchor",
-        ]
-
-    def test_stands_beside_the_floor_that_the_same_chain_asks(self, found):
-        shares = {"member_run", "trade_at_1000"}
-        for one in (found[name] for name in found if name not in shares):
-            assert one.baseline.value == 21_000
-            assert one.value > one.baseline.value
-            assert one.value == one.value.to_integral_value()
-
-    def test_of_the_trade_ledger_stays_within_what_was_promised(self, found):
-        promised = {"member_run": 1_750, "trade_at_1000": 220, "root_anchor": 30_000}
-        assert {
-            name: found[name].value <= most for name, most in promised.items()
-        } == dict.fromkeys(promised, True)
-        for name in ("member_run", "trade_at_1000"):
-            assert found[name].value < found[name].baseline.value
-
-    def test_is_the_same_on_another_chain(self, found, tmp_path):
-        again = {one.name: one.value for one in gas.run(Trial(tmp_path, 1))}
-        assert again == {name: one.value for name, one in found.items()}

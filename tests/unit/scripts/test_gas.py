@@ -1,0 +1,54 @@
+"""Gas is exact: budgets that may only fall, and a page that says what was measured."""
+
+import pytest
+
+from scripts.benchmarks import gas
+from scripts.benchmarks.volume import gas_page
+from scripts.benchmarks.volume.gas_parts import NOTHING
+
+BUDGETS = {
+    "open": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return gas.measure(tmp_path_factory.mktemp("gas"))
+
+
+class TestBudget:
+    @pytest.mark.parametrize("name", BUDGETS)
+    def test_is_what_the_act_costs_no_more_and_no_less(self, found, name):
+        (one,) = [one for one in found if one.act.name == name]
+        assert one.act.gas.to_integral_value("ROUND_CEILING") == BUDGETS[name]
+
+    def test_is_there_for_every_act(self, found):
+        assert [one.act.name for one in found] == list(BUDGETS) == list(gas_page.NOTES)
+
+
+class TestParts:
+    def test_sum_to_the_receipts(self, found):
+        for one in found:
+            assert sum(part.total for part in one.parts) == one.act.gas * one.act.share
+
+    def test_leave_less_than_the_whole_to_computing(self, found):
+        for one in found:
+            for part in one.parts:
+                assert 0 < part.computing < part.total
+                assert part.base == 21_000
+
+
+class TestBaseline:
+    def test_is_what_the_chain_asks_for_nothing(self, found):
+        for one in found:
+            if one.act.against == NOTHING:
+                assert one.act.baseline.gas_used == 21_000
+
+    def test_costs_more_than_a_members_share(self, found):
+        for one in found:
+            if one.act.share > 1 and one.act.against != NOTHING:
+                assert one.act.gas < one.act.baseline.gas_used
+
+
+def test_the_page_says_what_was_measured(found):
+    assert gas_page.PAGE.read_text(encoding="utf-8") == gas.page(found)
