@@ -7,7 +7,17 @@ from scripts.benchmarks.volume import gas_page
 from scripts.benchmarks.volume.gas_parts import NOTHING
 
 BUDGETS = {
-    "open": 0,
+    "open": 87_175,
+    "close_with_ocmf": 81_511,
+    "close_with_ocmf_pushed": 96_824,
+    "close_with_ocmf_pushed_k1": 91_129,
+    "ev_session_ocmf_pushed": 183_999,
+    "ev_session_standing": 95_202,
+    "ev_session_batched": 51_394,
+    "member_run": 1_744,
+    "trade_at_1000": 220,
+    "settle_20_members": 83_932,
+    "root_anchor": 29_913,
 }
 
 
