@@ -29,11 +29,7 @@ contract ChargeVault is Evidence {
 
     /// @param token Vetted token of 6 decimals with ERC-3009.
     /// @param registry Registry of meters.
-    constructor(IERC3009Token token, IMeterRegistry registry)
-        EIP712("Voisin", "1")
-        Purses(token)
-        Stations(registry)
-    {}
+    constructor(IERC3009Token token, IMeterRegistry registry) EIP712("Voisin", "1") Purses(token) Stations(registry) {}
 
     /// @inheritdoc IChargeVault
     function open(Terms calldata terms, Authorization calldata authorization)
@@ -130,12 +126,10 @@ contract ChargeVault is Evidence {
     }
 
     /// @inheritdoc IChargeVault
-    function close(
-        Terms calldata terms,
-        Opening calldata opening,
-        Reading calldata reading,
-        bytes calldata signature
-    ) external nonReentrant {
+    function close(Terms calldata terms, Opening calldata opening, Reading calldata reading, bytes calldata signature)
+        external
+        nonReentrant
+    {
         (bytes32 sessionId, uint256 key, Purse purse) = _running(terms, opening);
         _closeByReading(terms, opening, sessionId, key, purse, reading, signature);
     }
@@ -182,14 +176,9 @@ contract ChargeVault is Evidence {
     }
 
     /// @dev Checks new terms and holds their deposit in a purse, whose state this is.
-    function _begin(
-        Terms calldata terms,
-        bytes32 sessionId,
-        uint256 key,
-        Purse purse,
-        uint64 micros,
-        bool fromWallet
-    ) private {
+    function _begin(Terms calldata terms, bytes32 sessionId, uint256 key, Purse purse, uint64 micros, bool fromWallet)
+        private
+    {
         // Check: terms that somebody can end in time, in a purse where nothing runs.
         (address driver, uint32 number, address operator, bytes32 meterId) =
             (terms.driver, terms.purse, terms.operator, terms.meterId);
@@ -263,8 +252,7 @@ contract ChargeVault is Evidence {
     ) private {
         // Check: a reading of it that its meter's gateway has signed.
         uint64 energyWh = _proveByReading(terms.meterId, sessionId, opening.openedAt, reading, signature);
-        uint64 charge =
-            Billing.charge(energyWh, terms.priceMicrosPerKwh, terms.flatMicros, purse.deposit());
+        uint64 charge = Billing.charge(energyWh, terms.priceMicrosPerKwh, terms.flatMicros, purse.deposit());
 
         // Effect: the charge is earned.
         _earned[terms.operator] += charge;
@@ -290,9 +278,7 @@ contract ChargeVault is Evidence {
         bool pushed = _end(driver, key, purse, refund, fromWallet);
 
         // Log.
-        emit SessionClosed(
-            sessionId, driver, terms.operator, energyWh, charge, refund, page, pushed
-        );
+        emit SessionClosed(sessionId, driver, terms.operator, energyWh, charge, refund, page, pushed);
     }
 
     /// @dev Returns an open session before its deadline, and its purse.

@@ -108,6 +108,7 @@ class TestTypedData:
     def test_makes_the_same_session_id(self, case):
         terms = SessionTerms(
             driver=case["driver"],
+            purse=int(case["purse"]),
             operator=case["operator"],
             meter_id=case["meterId"],
             id_tag=case["idTag"],

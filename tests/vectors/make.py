@@ -16,7 +16,7 @@ from sha3 import keccak_256
 HERE = Path(__file__).parent
 MOST = 2**64 - 1
 TERMS_TYPE = (
-    "SessionTerms(address driver,address operator,bytes32 meterId,string idTag,"
+    "SessionTerms(address driver,uint32 purse,address operator,bytes32 meterId,string idTag,"
     "uint64 priceMicrosPerKwh,uint64 flatMicros,uint64 depositMicros,bytes32 tariffFingerprint,"
     "uint64 deadline,bytes32 salt)"
 )
@@ -169,21 +169,22 @@ def trees() -> list[dict[str, object]]:
 
 
 def sessions() -> list[dict[str, str]]:
-    kinds = ("bytes32", "address", "address", "bytes32", "bytes32", *["uint64"] * 3)
+    kinds = ("bytes32", "address", "uint32", "address", "bytes32", "bytes32", *["uint64"] * 3)
     kinds += ("bytes32", "uint64", "bytes32")
-    names = ("driver", "operator", "meterId", "idTag", "priceMicrosPerKwh", "flatMicros")
+    names = ("driver", "purse", "operator", "meterId", "idTag", "priceMicrosPerKwh", "flatMicros")
     names += ("depositMicros", "tariffFingerprint", "deadline", "salt")
-    plain = (wallet("driver"), wallet("operator"), word("meter"))
+    plain = (wallet("driver"), 0, wallet("operator"), word("meter"))
+    other = (wallet("driver"), 2**32 - 1, wallet("operator"), word("meter"))
     tariff, salt = word("tariff"), word("salt")
     rows = [
         (*plain, "0123456789ABCDEF0123", 391_700, 500_000, 20_000_000, tariff, 1_760_486_400, salt),
-        (*plain, "", 0, 0, 0, bytes(32), 0, bytes(32)),
+        (*other, "", 0, 0, 0, bytes(32), 0, bytes(32)),
         (*plain, "Stra\u00dfe \u2600", MOST, MOST, MOST, b"\xff" * 32, MOST, b"\xff" * 32),
-        (*plain, "x" * 200, 1, 2, 3, tariff, 4, salt),
+        (*plain[:1], 7, *plain[2:], "x" * 200, 1, 2, 3, tariff, 4, salt),
     ]
     made = []
     for row in rows:
-        hashed = (*row[:3], keccak(str(row[3]).encode()), *row[4:])
+        hashed = (*row[:4], keccak(str(row[4]).encode()), *row[5:])
         found = keccak(encode(kinds, (keccak(TERMS_TYPE.encode()), *hashed)))
         values = {
             name: value if isinstance(value, str) else text(value)

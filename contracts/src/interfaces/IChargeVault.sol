@@ -208,12 +208,8 @@ interface IChargeVault {
     ) external;
 
     /// @notice Ends a session with a reading that its meter's gateway has signed.
-    function close(
-        Terms calldata terms,
-        Opening calldata opening,
-        Reading calldata reading,
-        bytes calldata signature
-    ) external;
+    function close(Terms calldata terms, Opening calldata opening, Reading calldata reading, bytes calldata signature)
+        external;
 
     /// @notice Ends many sessions, each with its gateway's reading; passes over those not open.
     function closeBatch(SignedReading[] calldata readings) external;

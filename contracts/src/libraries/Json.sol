@@ -90,7 +90,11 @@ library Json {
     /// @notice Goes on in an array: to its next element, or behind the array if there are no more.
     /// @param separator What the elements so far are followed by: a comma, or before the first the
     /// opening bracket.
-    function nextElement(uint256 origin, uint256 pos, uint256 separator) internal pure returns (bool more, uint256 next) {
+    function nextElement(uint256 origin, uint256 pos, uint256 separator)
+        internal
+        pure
+        returns (bool more, uint256 next)
+    {
         return _nextPart(origin, pos, separator, Ascii.BRACKET_END);
     }
 

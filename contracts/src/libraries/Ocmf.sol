@@ -76,9 +76,7 @@ library Ocmf {
                     (pos,) = Json.contentEnd(origin, pos + 7);
                 } else if ((word + SHAPE_SUM) & SHAPE_MASK_NO_TEXT == SHAPE_NO_TEXT) {
                     // Most are true.
-                    pos = uint32(word >> 176) == TRUE
-                        ? pos + 10
-                        : Json.skipValue(origin, Json.skipBlank(pos + 6), 1);
+                    pos = uint32(word >> 176) == TRUE ? pos + 10 : Json.skipValue(origin, Json.skipBlank(pos + 6), 1);
                 } else if (word >> 192 == PG_TRANSACTION) {
                     pos = _page(origin, pos + 6, session);
                     seen += HAS_PG;

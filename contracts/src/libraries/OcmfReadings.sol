@@ -230,8 +230,9 @@ library OcmfReadings {
                 return (state & ~(BEGIN | END)) + HAS_TX + (text == 0x42 ? BEGIN : isEnd ? END : 0);
             }
             if (name == RU) {
-                return (state & ~(KILO | ENERGY)) + HAS_RU
-                    + (text == 0x6b5768 ? KILO | ENERGY : text == 0x5768 ? ENERGY : 0);
+                return
+                    (state & ~(KILO | ENERGY)) + HAS_RU
+                        + (text == 0x6b5768 ? KILO | ENERGY : text == 0x5768 ? ENERGY : 0);
             }
             return (state & ~NOT_GOOD) + HAS_ST + (text == 0x47 ? 0 : NOT_GOOD);
         }

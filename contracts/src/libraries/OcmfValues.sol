@@ -35,7 +35,10 @@ library OcmfValues {
                 }
                 // At most one point, neither last nor before more decimals than there may be, nor
                 // behind more digits.
-                if (point & (point - 1) | point & 0x80 | point >> (8 * DECIMALS_MAX + 8) | whole >> (8 * DIGITS_MAX) == 0) {
+                if (
+                    point & (point - 1) | point & 0x80 | point >> (8 * DECIMALS_MAX + 8) | whole >> (8 * DIGITS_MAX)
+                        == 0
+                ) {
                     // A zero is the first of the digits only if it is all of them.
                     if (word >> 248 == Ascii.ZERO ? whole == Ascii.ZERO : whole != 0) {
                         return (Words.number(whole << (8 * DECIMALS_MAX) | fraction), pos + length);

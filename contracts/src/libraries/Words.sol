@@ -118,9 +118,12 @@ library Words {
         unchecked {
             word &= 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
             word -= (2 ** 8 - 10) * (word >> 8 & 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff);
-            word -= (2 ** 16 - 10 ** 2) * (word >> 16 & 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff);
-            word -= (2 ** 32 - 10 ** 4) * (word >> 32 & 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff);
-            word -= (2 ** 64 - 10 ** 8) * (word >> 64 & 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff);
+            word -= (2 ** 16 - 10 ** 2)
+                * (word >> 16 & 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff);
+            word -= (2 ** 32 - 10 ** 4)
+                * (word >> 32 & 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff);
+            word -= (2 ** 64 - 10 ** 8)
+                * (word >> 64 & 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff);
             return word - (2 ** 128 - 10 ** 16) * (word >> 128);
         }
     }

@@ -29,8 +29,7 @@ abstract contract Evidence is Stations, EIP712 {
         bytes calldata payload,
         bytes calldata signature
     ) internal view returns (uint64 energyWh, uint64 page) {
-        uint256 ratedPowerW =
-            _checkSigned(terms.meterId, IMeterRegistry.Kind.Station, sha256(payload), signature);
+        uint256 ratedPowerW = _checkSigned(terms.meterId, IMeterRegistry.Kind.Station, sha256(payload), signature);
         Ocmf.Session memory record = Ocmf.read(payload);
         require(record.hasIdTag, ChargeVault_Unbindable());
         bytes32 wanted = keccak256(bytes(terms.idTag));
@@ -52,9 +51,8 @@ abstract contract Evidence is Stations, EIP712 {
         bytes calldata signature
     ) internal view returns (uint64 energyWh) {
         (uint64 beginWh, uint64 endWh, uint64 endedAt) = (reading.beginWh, reading.endWh, reading.endedAt);
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(READING_TYPEHASH, sessionId, meterId, beginWh, endWh, endedAt))
-        );
+        bytes32 digest =
+            _hashTypedDataV4(keccak256(abi.encode(READING_TYPEHASH, sessionId, meterId, beginWh, endWh, endedAt)));
         uint256 ratedPowerW = _checkSigned(meterId, IMeterRegistry.Kind.Gateway, digest, signature);
         require(beginWh <= endWh, ChargeVault_Backwards(beginWh, endWh));
         require(

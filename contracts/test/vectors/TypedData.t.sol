@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ChargeVault} from "../../src/ChargeVault.sol";
-import {TradeLedger} from "../../src/TradeLedger.sol";
 import {IChargeVault} from "../../src/interfaces/IChargeVault.sol";
-import {IERC3009Token} from "../../src/interfaces/IERC3009Token.sol";
-import {IMeterRegistry} from "../../src/interfaces/IMeterRegistry.sol";
 import {Vectors} from "./Vectors.sol";
+
+/// @dev Code is fetched, not built in: it is compiled once, and as it ships.
+interface IMembershipType {
+    function MEMBERSHIP_TYPEHASH() external view returns (bytes32);
+}
 
 contract TypedData_Vectors_Test is Vectors {
     function setUp() external {
@@ -14,12 +15,13 @@ contract TypedData_Vectors_Test is Vectors {
     }
 
     function test_MakesTheSameSessionId() external {
-        ChargeVault vault = new ChargeVault(IERC3009Token(address(1)), IMeterRegistry(address(2)));
+        IChargeVault vault = IChargeVault(deployCode("ChargeVault.sol:ChargeVault", abi.encode(address(1), address(2))));
         uint256 i;
         for (; has(entry(".sessions", i)); ++i) {
             string memory one = entry(".sessions", i);
             IChargeVault.Terms memory terms;
             terms.driver = wallet(one, "driver");
+            terms.purse = uint32(number64(one, "purse"));
             terms.operator = wallet(one, "operator");
             terms.meterId = word(one, "meterId");
             terms.idTag = text(one, "idTag");
@@ -35,7 +37,9 @@ contract TypedData_Vectors_Test is Vectors {
     }
 
     function test_MakesTheSameNonceOfAMembership() external {
-        TradeLedger ledger = new TradeLedger(IERC3009Token(address(1)), 900, address(2));
+        IMembershipType ledger = IMembershipType(
+            deployCode("TradeLedger.sol:TradeLedger", abi.encode(address(1), uint32(900), uint64(0), address(2)))
+        );
         bytes32 kind = ledger.MEMBERSHIP_TYPEHASH();
         uint256 i;
         for (; has(entry(".memberships", i)); ++i) {
