@@ -192,10 +192,7 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
         uint256 running = block.timestamp / INTERVAL_LENGTH;
         require(interval < running, TradeLedger_IntervalNotOver(interval));
         require(settledThrough < running, TradeLedger_IntervalNotOver(settledThrough));
-        require(
-            settledThrough >= state.settledThrough,
-            TradeLedger_WatermarkFell(settledThrough, state.settledThrough)
-        );
+        require(settledThrough >= state.settledThrough, TradeLedger_WatermarkFell(settledThrough, state.settledThrough));
         _checkKind(interval, kind, amends, state.lastRun);
 
         // Effect: run and root.
@@ -263,8 +260,7 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
         _checkBondOwner();
         State memory state = _state;
         require(
-            state.bondReadyAt != 0 && block.timestamp >= state.bondReadyAt,
-            TradeLedger_BondNotReady(state.bondReadyAt)
+            state.bondReadyAt != 0 && block.timestamp >= state.bondReadyAt, TradeLedger_BondNotReady(state.bondReadyAt)
         );
 
         // Effect, interaction, log.
@@ -365,8 +361,7 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
         uint64 amount = uint64(SignedMath.abs(micros));
         require(micros < 0, TradeLedger_BalanceOverflow(account, balance, amount));
         require(
-            lane.isInstitution() || amount <= _capMicros(lane),
-            TradeLedger_AboveCap(account, _capMicros(lane), amount)
+            lane.isInstitution() || amount <= _capMicros(lane), TradeLedger_AboveCap(account, _capMicros(lane), amount)
         );
         require(amount <= balance, TradeLedger_Underfunded(account, balance, amount));
     }

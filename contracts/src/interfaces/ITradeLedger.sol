@@ -24,9 +24,7 @@ interface ITradeLedger {
     /// @notice Emitted when it is paid.
     event Exited(address indexed member, uint64 amountMicros);
     /// @notice Emitted when an interval is settled; `deltasHash` is the hash of the packed deltas.
-    event IntervalSettled(
-        uint64 indexed run, uint64 indexed interval, uint8 kind, bytes32 root, bytes32 deltasHash
-    );
+    event IntervalSettled(uint64 indexed run, uint64 indexed interval, uint8 kind, bytes32 root, bytes32 deltasHash);
     /// @notice Emitted when a checkpoint of the service's log is anchored.
     event CheckpointAnchored(uint64 size, bytes32 root);
     /// @notice Emitted when a settler adds to the bond.

@@ -87,9 +87,7 @@ abstract contract TradeLedgerState is ITradeLedger, AccessControl {
 
     constructor(IERC3009Token token, uint64 intervalLength, uint64 minimumBond, address admin) {
         // Check: the week is a whole number of intervals.
-        require(
-            intervalLength != 0 && 1 hours % intervalLength == 0, TradeLedger_BadIntervalLength(intervalLength)
-        );
+        require(intervalLength != 0 && 1 hours % intervalLength == 0, TradeLedger_BadIntervalLength(intervalLength));
 
         TOKEN = token;
         INTERVAL_LENGTH = intervalLength;
@@ -233,8 +231,7 @@ abstract contract TradeLedgerState is ITradeLedger, AccessControl {
     function _credited(address account, Lane lane, uint64 micros) internal pure returns (Lane) {
         uint64 balance = lane.balance();
         require(
-            uint256(balance) + micros <= LaneLibrary.BALANCE_MAX,
-            TradeLedger_BalanceOverflow(account, balance, micros)
+            uint256(balance) + micros <= LaneLibrary.BALANCE_MAX, TradeLedger_BalanceOverflow(account, balance, micros)
         );
         return lane.withBalance(uint256(balance) + micros);
     }

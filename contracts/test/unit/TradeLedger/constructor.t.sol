@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ITradeLedger} from "../../../src/interfaces/ITradeLedger.sol";
+import {Trading_Test} from "../../Trading.t.sol";
+
+contract TradeLedger_Constructor_Unit_Test is Trading_Test {
+    function refuses(uint64 length) internal {
+        bytes memory code = vm.getCode("TradeLedger.sol:TradeLedger");
+        code = abi.encodePacked(code, abi.encode(euro, length, 0, admin));
+        vm.expectRevert(abi.encodeWithSelector(ITradeLedger.TradeLedger_BadIntervalLength.selector, length));
+        assembly ("memory-safe") {
+            pop(create(0, add(code, 0x20), mload(code)))
+        }
+    }
+
+    function test_RevertWhen_TheIntervalLengthIsZero() external {
+        refuses(0);
+    }
+
+    function test_RevertWhen_TheIntervalLengthDoesNotDivideAnHour() external {
+        refuses(7);
+        refuses(899);
+        refuses(3601);
+        refuses(7200);
+    }
+
+    function test_WhenTheIntervalLengthDividesAnHour() external {
+        ledger = deployed(300, 7);
+        assertEq(address(ledger.TOKEN()), address(euro));
+        assertEq(ledger.INTERVAL_LENGTH(), 300);
+        assertEq(ledger.MINIMUM_BOND(), 7);
+        assertEq(ledger.RUNS_KEPT(), 4032);
+        assertEq(deployed(3600, 0).RUNS_KEPT(), 336);
+        bytes32[3] memory roles = [ledger.DEFAULT_ADMIN_ROLE(), ledger.SETTLER_ROLE(), ledger.GUARDIAN_ROLE()];
+        for (uint256 i = 0; i < 3; ++i) {
+            assertTrue(ledger.hasRole(roles[i], admin));
+            assertFalse(ledger.hasRole(roles[i], address(this)));
+        }
+        assertEq(ledger.SETTLER_ROLE(), keccak256("SETTLER_ROLE"));
+        assertEq(ledger.GUARDIAN_ROLE(), keccak256("GUARDIAN_ROLE"));
+        assertEq(ledger.accounts(), 0);
+        assertEq(ledger.lastRun(), 0);
+    }
+}
