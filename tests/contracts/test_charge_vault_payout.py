@@ -176,6 +176,32 @@ class TestEarnings:
         assert result.error == "ChargeVault_Insufficient"
         assert result.arguments["held"] == 0
 
+    def test_beyond_what_a_meter_can_note_wait_until_anybody_collects(self, world):
+        """281 million euros at one meter: the record is not lost, and nobody has to be asked."""
+        fork, most = world.fork(START_S), 2**40 - 1
+
+        def close(number):
+            terms = world.terms(
+                f"full{number}",
+                meter_id=world.wide.meter_id_hex,
+                deposit_micros=most,
+                price_micros_per_kwh=10**15,
+            )
+            assert fork.open(terms).error is None
+            fork.move_to(fork.now_s + 60)
+            payload = payload_of(tag=terms.id_tag, page=number)
+            return fork.close(terms, payload), terms, payload
+
+        for number in range(1, 2**8 + 1):
+            assert close(number)[0].error is None
+        refused, terms, payload = close(2**8 + 1)
+        assert refused.error == "ChargeVault_StationFull"
+        assert refused.arguments == {"micros": (2**8 + 1) * most}
+        fork.ok(NOBODY, world.vault, "collect", [world.wide.meter_id])
+        assert fork.close(terms, payload).error is None
+        assert fork.get(world.vault, "earnedOf", terms.operator) == 2**8 * most
+        assert fork.get(world.vault, "stationEarned", world.wide.meter_id) == most
+
 
 class TestMeterThatChangesHands:
     HELD = 2_654_350

@@ -148,6 +148,8 @@ interface IChargeVault {
     error ChargeVault_OldPage(uint64 page, uint64 last);
     /// @notice Thrown when the record's page is higher than any meter counts: above 2^32 - 1.
     error ChargeVault_PageTooHigh(uint64 page);
+    /// @notice Thrown when a meter has earned more than its slot can say; anybody may collect it first.
+    error ChargeVault_StationFull(uint256 micros);
     /// @notice Thrown when the record has closed a session already.
     error ChargeVault_PageSpent(uint64 page);
     /// @notice Thrown when the register's end is below its begin.

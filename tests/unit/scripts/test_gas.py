@@ -7,13 +7,13 @@ from scripts.benchmarks.volume import gas_page
 from scripts.benchmarks.volume.gas_parts import NOTHING
 
 BUDGETS = {
-    "open": 87_175,
-    "close_with_ocmf": 81_511,
-    "close_with_ocmf_pushed": 96_824,
-    "close_with_ocmf_pushed_k1": 91_129,
-    "ev_session_ocmf_pushed": 183_999,
-    "ev_session_standing": 95_202,
-    "ev_session_batched": 51_394,
+    "open": 86_975,
+    "close_with_ocmf": 80_547,
+    "close_with_ocmf_pushed": 95_860,
+    "close_with_ocmf_pushed_k1": 90_166,
+    "ev_session_ocmf_pushed": 182_835,
+    "ev_session_standing": 95_009,
+    "ev_session_batched": 51_186,
     "member_run": 1_744,
     "trade_at_1000": 220,
     "settle_20_members": 83_932,
