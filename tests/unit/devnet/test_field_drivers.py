@@ -46,6 +46,7 @@ def answer(**changes):
     """Return what an honest service answers, with some terms changed before they are hashed."""
     terms = {
         "driver": DRIVER.wallet.address_hex,
+        "purse": 2,
         "operator": KEYS.operator.address_hex,
         "meter_id": STATION.meter_id_hex,
         "id_tag": "0123456789ABCDEF0123",
@@ -56,7 +57,7 @@ def answer(**changes):
         "deadline_s": NOW_S + 86_400 + 21_600,
         "salt": "0x" + "09" * 32,
     } | changes
-    names = ("driver", "operator", "meterId", "idTag", "priceMicrosPerKwh", "flatMicros",
+    names = ("driver", "purse", "operator", "meterId", "idTag", "priceMicrosPerKwh", "flatMicros",
              "depositMicros", "tariffFingerprint", "deadline", "salt")  # fmt: skip
     typed = {
         name: int(value) if str(value).isdigit() and name != "idTag" else value
@@ -234,6 +235,7 @@ class TestSign:
         quote = read_quote(answer())
         words = (
             bytes.fromhex(quote.terms.driver[2:]).rjust(32, b"\0"),
+            (2).to_bytes(32),
             bytes.fromhex(quote.terms.operator[2:]).rjust(32, b"\0"),
             quote.terms.meter_id,
             keccak(quote.terms.id_tag.encode()),
@@ -245,7 +247,8 @@ class TestSign:
             b"\x09" * 32,
         )
         text = (
-            b"SessionTerms(address driver,address operator,bytes32 meterId,string idTag,"
+            b"SessionTerms(address driver,uint32 purse,address operator,bytes32 meterId,"
+            b"string idTag,"
             b"uint64 priceMicrosPerKwh,uint64 flatMicros,uint64 depositMicros,"
             b"bytes32 tariffFingerprint,uint64 deadline,bytes32 salt)"
         )
