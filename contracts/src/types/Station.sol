@@ -76,7 +76,6 @@ library StationLibrary {
             require(spent & bit == 0, IChargeVault.ChargeVault_PageSpent(page));
             spent |= bit;
         }
-        return
-            Station.wrap((Station.unwrap(station) & BELOW_PAGE) | (last << PAGE_SHIFT) | (spent << SPENT_SHIFT));
+        return Station.wrap((Station.unwrap(station) & BELOW_PAGE) | (last << PAGE_SHIFT) | (spent << SPENT_SHIFT));
     }
 }

@@ -88,9 +88,7 @@ abstract contract Stations is Purses {
     function _pageAtOpen(bytes32 meterId, address operator) internal view returns (uint64) {
         Station station = _stations[meterId];
         address bound = station.operator();
-        require(
-            operator != address(0) && bound == operator, ChargeVault_NotTheOperator(meterId, operator, bound)
-        );
+        require(operator != address(0) && bound == operator, ChargeVault_NotTheOperator(meterId, operator, bound));
         return station.lastPage();
     }
 
