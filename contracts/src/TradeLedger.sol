@@ -59,7 +59,9 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
 
         // Interaction: the signature over the membership brings the money.
         bytes32 nonce = _membership(member, capMicros, amountMicros, salt);
+        uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.receiveWithAuthorization(member, address(this), amountMicros, validAfter, validBefore, nonce, v, r, s);
+        _checkReceived(before, amountMicros);
 
         // Log.
         emit Joined(member, id, capMicros, amountMicros);
@@ -91,7 +93,9 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
 
         // Interaction: the signature over the membership as it stands brings it.
         bytes32 nonce = _membership(member, _capMicros(lane), amountMicros, salt);
+        uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.receiveWithAuthorization(member, address(this), amountMicros, validAfter, validBefore, nonce, v, r, s);
+        _checkReceived(before, amountMicros);
 
         // Log.
         emit Deposited(member, amountMicros);
@@ -234,7 +238,9 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
         // Effect, interaction, log.
         _bondOwner = msg.sender;
         _state.bond = (uint256(_state.bond) + amountMicros).toUint48();
+        uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(msg.sender, address(this), amountMicros);
+        _checkReceived(before, amountMicros);
         emit BondPosted(msg.sender, amountMicros);
     }
 
@@ -307,6 +313,12 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
             RunRing.holds(RUNS_KEPT, amends, last) && _ring.intervalOf(RUNS_KEPT, amends) == interval,
             TradeLedger_AmendsNothing(interval, amends)
         );
+    }
+
+    /// @dev Checks that the token did what it was told.
+    function _checkReceived(uint256 before, uint64 amountMicros) private view {
+        uint256 received = TOKEN.balanceOf(address(this)) - before;
+        require(received == amountMicros, TradeLedger_TokenShort(received, amountMicros));
     }
 
     function _checkBondOwner() private view {

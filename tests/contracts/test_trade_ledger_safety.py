@@ -3,6 +3,8 @@
 import pytest
 
 from contracts.typed_data import keccak
+from settlement.chain.calls import Contract, creation
+from tests.contracts.hostile import deploy
 from tests.contracts.support import FUNDS, NOBODY, NOBODY_WALLET
 from tests.contracts.trading import CAP, CENT, NOW_S, OVER, WEEK_S, balances, settle
 
@@ -217,3 +219,27 @@ class TestPause:
         role = keccak(b"GUARDIAN_ROLE")
         fork.ok(world.owner, world.trade, "grantRole", role, NOBODY)
         fork.ok(NOBODY, world.trade, "pauseEntries", True)
+
+
+class TestTokenThatTakesAFee:
+    """What the ledger does not receive it never owes."""
+
+    def test_brings_no_member_no_deposit_and_no_bond(self, world):
+        token = "0x" + deploy(world, fee=3).hex()
+        code = creation("TradeLedger", token, 900, 0, world.owner.address)
+        trade = Contract.at(
+            "TradeLedger", "0x" + world.mine(world.owner, None, code).contract_address.hex()
+        )
+        fork = world.fork(base=world.node.head.header)
+        signature = (0, 2**40, 27, bytes(32), bytes(32))
+        member = world.members[0].address
+        joining = (member, CENT, 1_000, bytes(32), *signature)
+        results = [
+            fork.send(NOBODY, trade, "join", *joining),
+            fork.send(world.owner, trade, "postBond", 1_000),
+        ]
+        empty = (member, CENT, 0, bytes(32), *signature)
+        refused = fork.send(NOBODY, trade, "join", *empty)
+        results.append(refused)
+        assert [one.error for one in results] == ["TradeLedger_TokenShort"] * 3
+        assert results[0].arguments == {"received": 997, "wanted": 1_000}

@@ -48,6 +48,8 @@ interface ITradeLedger {
     error TradeLedger_Full();
     /// @notice Thrown when an account is no member.
     error TradeLedger_NotAMember(address account);
+    /// @notice Thrown when the token delivered another amount than it was told to.
+    error TradeLedger_TokenShort(uint256 received, uint256 wanted);
     /// @notice Thrown when a cap is not a number of whole cents.
     error TradeLedger_CapNotWholeCents(uint64 capMicros);
     /// @notice Thrown when a cap is higher than a lane can say.
