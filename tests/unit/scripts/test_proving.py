@@ -70,6 +70,23 @@ class TestMissed:
             "branch One.sol: b();",
         ]
 
+    @pytest.mark.parametrize(
+        ("code", "tests", "is_missed"),
+        [
+            ("require(a, V_Bad(a));", "expectRevert(V.V_Bad.selector)", False),
+            ("require(a, V_Bad(a));", "V_Worse.selector", True),
+            ("require(\n  a && b,\n  V_Bad(a)\n);", "V.V_Bad.selector", False),
+            ("require(a, V_Bad(V_Good(a)));", "V.V_Bad.selector", True),
+            ("if (a) revert V_Bad(a);", "V.V_Bad.selector", True),
+        ],
+    )
+    def test_takes_a_require_for_run_whose_error_a_test_expects(
+        self, tmp_path, code, tests, is_missed
+    ):
+        (tmp_path / "One.sol").write_text(code)
+        report = "SF:One.sol\nBRDA:1,0,0,-\nend_of_record\n"
+        assert bool(list(coverage.missed(report, tmp_path, tests))) == is_missed
+
 
 class TestWhere:
     def test_names_the_innermost_member_with_all_around_it(self):

@@ -78,6 +78,12 @@ contract TradeLedger_Join_Unit_Test is Trading_Test {
         ledger.idOf(newcomer.addr);
     }
 
+    function test_RevertWhen_TheTokenDeliversLess() external {
+        hostile().setMood(HostileEuro.Mood.Stingy);
+        refuses(newcomer, CAP, 500, abi.encodeWithSelector(ITradeLedger.TradeLedger_TokenShort.selector, 499, 500));
+        assertEq(ledger.accounts(), 7);
+    }
+
     function test_WhenTheTokenCallsBack() external {
         Account memory other = makeAccount("other");
         (uint8 v, bytes32 r, bytes32 s) = signed(other, CAP, 0, 0);

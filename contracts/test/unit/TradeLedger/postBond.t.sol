@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ITradeLedger} from "../../../src/interfaces/ITradeLedger.sol";
+import {HostileEuro} from "../../tokens/HostileEuro.sol";
 import {Trading_Test} from "../../Trading.t.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
@@ -54,6 +55,13 @@ contract TradeLedger_PostBond_Unit_Test is Trading_Test {
         ledger.postBond(2 ** 48 - 1);
         refuses(admin, 1, abi.encodeWithSelector(refusal, 48, 2 ** 48));
         assertEq(ledger.bondOf(admin), 2 ** 48 - 1);
+    }
+
+    function test_RevertWhen_TheTokenDeliversLess() external {
+        allow(500);
+        hostile().setMood(HostileEuro.Mood.Charging);
+        refuses(admin, 500, abi.encodeWithSelector(ITradeLedger.TradeLedger_TokenShort.selector, 495, 500));
+        assertEq(ledger.bondOf(admin), 0);
     }
 
     function test_WhenTheTokenCallsBack() external {
