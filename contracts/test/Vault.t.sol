@@ -150,7 +150,7 @@ abstract contract Vault_Test is Base_Test {
     function open(IChargeVault.Terms memory terms) internal returns (IChargeVault.Opening memory) {
         give(terms.driver, terms.depositMicros);
         vault.open(terms, consent(accountOf(terms.driver), terms.depositMicros, idOf(terms)));
-        return IChargeVault.Opening(uint64(block.timestamp), vault.lastPageOf(terms.meterId), true);
+        return IChargeVault.Opening(uint64(vm.getBlockTimestamp()), vault.lastPageOf(terms.meterId), true);
     }
 
     /// @dev Puts money into a purse.
@@ -167,7 +167,7 @@ abstract contract Vault_Test is Base_Test {
         stand(terms.driver, terms.purse, terms.depositMicros);
         vm.prank(terms.driver);
         vault.openFromBalance(terms, "");
-        return IChargeVault.Opening(uint64(block.timestamp), vault.lastPageOf(terms.meterId), false);
+        return IChargeVault.Opening(uint64(vm.getBlockTimestamp()), vault.lastPageOf(terms.meterId), false);
     }
 
     // What drivers sign.
@@ -225,7 +225,7 @@ abstract contract Vault_Test is Base_Test {
     function close(IChargeVault.Terms memory terms, IChargeVault.Opening memory opening, uint256 page, uint256 elapsedS)
         internal
     {
-        vm.warp(block.timestamp + elapsedS);
+        vm.warp(vm.getBlockTimestamp() + elapsedS);
         close(terms, opening, record(terms.idTag, page, 5500));
     }
 
