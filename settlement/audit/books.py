@@ -1,24 +1,20 @@
 """What the ledger says that each contract field must hold (decision 0001)."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 from sqlalchemy import Connection, select
 
 from settlement.chain.reconciliation import Expectation
-from settlement.charging.terms import SessionTerms
 from settlement.engine.service import Service
-from settlement.tables import lane, run, session
+from settlement.tables import lane, run
 
-_LIVE: Final = ("open", "charging", "closing", "held")
 _ADDRESS_CHARACTERS: Final = 42
 
 
 def expectations(service: Service, connection: Connection) -> Iterator[Expectation]:
     """Return what each contract field must hold at the last final block."""
-    yield from _free(service, connection)
-    yield from _deposits(service, connection)
+    yield from _purses(service, connection)
     yield from _earned(service, connection)
     yield from _lanes(service, connection)
     trade = service.contracts.trade
@@ -41,18 +37,15 @@ def _lanes(service: Service, connection: Connection) -> Iterator[Expectation]:
             )
 
 
-def _free(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Return the free money of each purse: what is posted less what is held."""
+def _purses(service: Service, connection: Connection) -> Iterator[Expectation]:
+    """Return the deposit of each purse, which is what is held, and the rest, which is free."""
     prefix = "eur/vault-driver/"
+    vault = service.contracts.vault
     for balance in service.book.balances(connection, prefix):
-        wallet, _, purse = balance.account.removeprefix(prefix).partition("/")
-        yield Expectation(
-            account=balance.account,
-            contract=service.contracts.vault,
-            function="freeOf",
-            arguments=(wallet, int(purse or 0)),
-            amount_micros=balance.posted - balance.pending_debits,
-        )
+        wallet, _, number = balance.account.removeprefix(prefix).partition("/")
+        purse, held = (wallet, int(number or 0)), balance.pending_debits
+        yield Expectation(balance.account, vault, "freeOf", purse, balance.posted - held)
+        yield Expectation(f"{balance.account}/hold", vault, "depositOf", purse, held)
 
 
 def _earned(service: Service, connection: Connection) -> Iterator[Expectation]:
@@ -66,23 +59,6 @@ def _earned(service: Service, connection: Connection) -> Iterator[Expectation]:
         else:
             meter = bytes.fromhex(owner[2:])
             yield Expectation(balance.account, vault, "stationEarned", (meter,), balance.posted)
-
-
-def _deposits(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Each live session's deposit is its one open hold."""
-    live = connection.execute(
-        select(session.c.session_id, session.c.terms).where(session.c.state.in_(_LIVE))
-    )
-    for identity, terms in live:
-        agreed = SessionTerms(**json.loads(terms))
-        held = sum(hold.amount for hold in service.book.open_holds(connection, identity))
-        yield Expectation(
-            account=f"{identity}/hold",
-            contract=service.contracts.vault,
-            function="depositOf",
-            arguments=(agreed.driver, agreed.purse),
-            amount_micros=held,
-        )
 
 
 def ledger_sums(service: Service, connection: Connection) -> dict[int, int]:

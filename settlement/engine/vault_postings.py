@@ -205,6 +205,11 @@ def _close_failed(service: Service, connection: Connection, session_id: str, err
     _refused(service, connection, session_id, "closing", error, "held")
 
 
+def _expire_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
+    """Note that somebody else ended the session first; its event says how."""
+    _refused(service, connection, session_id, "expiring", error, "expired")
+
+
 def _refused(
     service: Service, connection: Connection, session_id: str, what: str, error: str, state: str
 ) -> None:
@@ -246,8 +251,9 @@ def _told(
     session_id: str = row["session_id"]
     rules = service.rules
     money = bill(energy, rules.tariff, Micros(row["deposit_micros"]))
-    agree(f"charge of {session_id}", money.charge_micros, charge)
-    agree(f"refund of {session_id}", money.refund_micros, refund)
+    # The driver may have signed a higher total than the bill (closeCosigned), never a lower one.
+    agree(f"charge of {session_id}", max(money.charge_micros, charge), charge)
+    agree(f"refund of {session_id}", row["deposit_micros"] - charge, refund)
     if row["energy_wh"] is not None:
         agree(f"energy of {session_id}", row["energy_wh"], energy)
     vat = vat_inside(charge, BasisPoints(rules.tariff.vat_rate_bp))
@@ -383,5 +389,6 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 FAILURES: Final[Mapping[str, Callable[[Service, Connection, str, str], None]]] = {
     "open": _open_failed,
     "close": _close_failed,
+    "expire": _expire_failed,
 }
 """What follows when the chain refuses, by the purpose of the transaction."""

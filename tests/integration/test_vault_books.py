@@ -20,6 +20,7 @@ from settlement.charging.terms import (
     session_id,
     terms_values,
 )
+from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.finality import advance
 from settlement.engine.roll import meter_key
 from settlement.metering.ocmf import parse_record
@@ -184,6 +185,55 @@ def test_a_raised_deposit_pays_for_more_of_a_session_of_the_service(journey, sha
         assert closed["state"] == "closed"
         whole = closed["charge_micros"] + closed["refund_micros"]
         assert whole == row["deposit_micros"] + amount
+
+    journey(story)
+
+
+def test_a_total_that_the_driver_signed_is_taken_from_the_chain(journey):
+    """Whoever brings it past the service must not be able to stop the service."""
+
+    async def story(here, client):
+        one = Direct(here, client)
+        guest = one.guest
+        opened = await guest.opens()
+        async with _station(here, guest) as station:
+            number = await guest.charges(station, opened.id_tag)
+            row = guest.row()
+            terms = one.terms(**_of(row))
+            opening = Opening(row["opened_s"], row["page_at_open"], from_wallet=True)
+            total = row["deposit_micros"] - 1
+            domain = Domain("Voisin", "1", here.world.places.chain_id, one.vault.address)
+            values = {"sessionId": session_id(terms), "totalMicros": total}
+            signed = sign(typed_digest(domain, "SessionTotal", values), one.wallet.private_key)
+            arguments = (contract_tuple(terms), opening.contract_tuple(), *one.closing(terms))
+            stranger = here.world.keys.operator
+            one.send(stranger, one.vault, "closeCosigned", *arguments, total, signed)
+            await one.advance()
+            await station.stop(guest.stop, opened.id_tag, number)
+            await here.running.desk.idle()
+        closed = guest.row()
+        assert (closed["state"], closed["charge_micros"]) == ("closed", total)
+        assert closed["refund_micros"] == 1
+
+    journey(story)
+
+
+def test_somebody_who_expires_a_session_first_stops_nothing(journey):
+    async def story(here, client):
+        one = Direct(here, client)
+        guest = one.guest
+        before = guest.held()
+        await guest.opens()
+        row = guest.row()
+        terms = one.terms(**_of(row))
+        opening = Opening(row["opened_s"], row["page_at_open"], from_wallet=True)
+        here.clock.set(row["deadline_s"] + 1)
+        assert await here.run(lambda: expire_overdue(here.service)) == 1
+        arguments = (contract_tuple(terms), opening.contract_tuple())
+        one.send(here.world.keys.operator, one.vault, "expire", *arguments)
+        await one.advance()
+        assert guest.row()["state"] == "expired"
+        assert guest.held() == before
 
     journey(story)
 
