@@ -38,7 +38,7 @@ contract ChargeVault is Evidence {
         returns (bytes32 sessionId)
     {
         // Check: a salt that no standing balance asks for, so that no terms open twice.
-        require(uint256(terms.salt) > type(uint24).max, ChargeVault_BadSalt(terms.salt));
+        require(uint256(terms.salt) > 2 ** 24, ChargeVault_BadSalt(terms.salt));
 
         // Effect: the deposit is held.
         sessionId = hashTerms(terms);

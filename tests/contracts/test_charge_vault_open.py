@@ -99,12 +99,12 @@ class TestTermsThatNoRecordCouldEnd:
         assert fork.open(terms).error == "ERC3009UsedAuthorization"
 
     def test_with_a_salt_that_a_standing_balance_asks_for_are_refused(self, world, fork):
-        for number in (0, 1, 2**24 - 1):
+        for number in (0, 1, 2**24 - 1, 2**24):
             salt = "0x" + number.to_bytes(32).hex()
             refused = fork.open(replace(world.terms("salt"), salt=salt))
             assert refused.error == "ChargeVault_BadSalt"
             assert refused.arguments == {"salt": salt}
-        least = "0x" + (2**24).to_bytes(32).hex()
+        least = "0x" + (2**24 + 1).to_bytes(32).hex()
         assert fork.open(replace(world.terms("salt"), salt=least)).error is None
 
     def test_without_a_deposit_are_refused(self, world, fork):

@@ -18,7 +18,7 @@ interface IChargeVault {
     /// @param tariffFingerprint SHA-256 of the tariff that was shown.
     /// @param deadline From this instant on anybody may give the deposit back.
     /// @param salt Makes the terms unique: from a standing balance the purse's number of sessions
-    /// before plus one, from a wallet any other value, 2^24 or more.
+    /// before plus one, from a wallet any other value, above 2^24.
     struct Terms {
         address driver;
         uint32 purse;

@@ -20,10 +20,10 @@ contract ChargeVault_Open_Unit_Test is Vault_Test {
     }
 
     function test_RevertWhen_TheSaltIsOneForAStandingBalance() external {
-        IChargeVault.Terms memory terms = standing(type(uint24).max);
+        IChargeVault.Terms memory terms = standing(1 << 24);
         vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_BadSalt.selector, terms.salt));
         attempt(terms);
-        terms.salt = bytes32(uint256(1 << 24));
+        terms.salt = bytes32(uint256((1 << 24) + 1));
         attempt(terms);
         assertEq(vault.openedOf(driver.addr, 0), 1);
     }
