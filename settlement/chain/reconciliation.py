@@ -59,6 +59,11 @@ def token_held(gateway: ChainGateway, contracts: Contracts, holder: str) -> int:
     return _read(gateway, contracts.token, "balanceOf", (holder,))
 
 
+def purse_deposit(gateway: ChainGateway, contracts: Contracts, driver: str, purse: int) -> int:
+    """Return the deposit that a driver's purse holds, in micros; 0 if no session runs in it."""
+    return _read(gateway, contracts.vault, "depositOf", (driver, purse))
+
+
 def _read(
     gateway: ChainGateway, contract: Contract, function: str, arguments: tuple[object, ...]
 ) -> int:

@@ -218,6 +218,20 @@ def test_a_total_that_the_driver_signed_is_taken_from_the_chain(journey):
     journey(story)
 
 
+def test_a_purse_that_is_in_use_past_the_service_is_left_alone(journey):
+    async def story(here, client):
+        one = Direct(here, client)
+        terms = one.terms(purse=0)
+        leave = one.leave(DEPOSIT, session_id(terms))
+        one.send(one.wallet, one.vault, "open", contract_tuple(terms), leave)
+        await one.guest.opens()
+        assert _of(one.guest.row())["purse"] == 1
+        await one.guest.opens()
+        assert one.guest.row()["state"] == "open"
+
+    journey(story)
+
+
 def test_somebody_who_expires_a_session_first_stops_nothing(journey):
     async def story(here, client):
         one = Direct(here, client)

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any, Final
 
 from sqlalchemy import Connection, or_, select
@@ -18,7 +19,7 @@ from ledger.errors import (
 )
 from ledger.units import MicrosPerKilowattHour, UnixSeconds, WattHours
 from settlement.chain.outbox import Call
-from settlement.chain.reconciliation import token_held
+from settlement.chain.reconciliation import purse_deposit, token_held
 from settlement.chain.web3_gateway import CallRevertedError
 from settlement.charging.terms import (
     SessionTerms,
@@ -121,7 +122,7 @@ def quote(service: Service, *, station_id: str, driver: str, requested_wh: WattH
         operator = wallet_of(connection, service.rules.operator_party)
         subject = f"session|{driver}|{station_id}|{now_s}|{requested_wh}".encode()
         salt = hmac.digest(service.salt_key, subject, hashlib.sha256)
-        purse = _purse_for(connection, driver, id_tag_of(salt))
+        purse = _purse_for(service, connection, driver, id_tag_of(salt))
     terms = SessionTerms(
         driver=driver,
         purse=purse,
@@ -275,7 +276,7 @@ def _check_terms(
         raise UnknownStationError(terms.meter_id)
     longest = deadline_s(now_s, rules.longest_stay_s, rules.offline_window_s)
     wanted = {
-        "purse": (terms.purse, _purse_for(connection, terms.driver, terms.id_tag)),
+        "purse": (terms.purse, _purse_for(service, connection, terms.driver, terms.id_tag)),
         "operator": (terms.operator, wallet_of(connection, rules.operator_party)),
         "price": (terms.price_micros_per_kwh, tariff.price_micros_per_kwh),
         "flat fee": (terms.flat_micros, tariff.flat_micros),
@@ -316,9 +317,9 @@ def _simulate(service: Service, data: bytes) -> None:
         raise OpeningRefusedError(service.contracts.explain(fault)) from fault
 
 
-def _purse_for(connection: Connection, driver: str, id_tag: str) -> int:
+def _purse_for(service: Service, connection: Connection, driver: str, id_tag: str) -> int:
     """
-    Return the driver's first purse that holds no session of ours; each holds one at a time.
+    Return the driver's first purse in which no session runs, of ours or past us.
 
     A session that is there already keeps the purse it has, so that a quote asked for again says the
     same.
@@ -332,7 +333,12 @@ def _purse_for(connection: Connection, driver: str, id_tag: str) -> int:
     held = {tag: int(json.loads(terms)["purse"]) for tag, terms in rows}
     if id_tag in held:
         return held[id_tag]
-    return next(number for number in range(len(held) + 1) if number not in held.values())
+    return next(
+        number
+        for number in count()
+        if number not in held.values()
+        and not purse_deposit(service.gateway, service.contracts, driver, number)
+    )
 
 
 def _meter_of(connection: Connection, station_id: str) -> str:
