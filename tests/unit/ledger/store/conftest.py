@@ -9,7 +9,7 @@ from ledger import accounts
 from ledger.store import LedgerStore, migrate, open_engine
 from ledger.tables import metadata
 from scripts.postgresql import running_postgresql
-from tests.unit.ledger.store.support import ANNA, move, new_database
+from tests.unit.ledger.store.support import ANNA, move
 
 _NUMBERS = count()
 
@@ -18,7 +18,7 @@ _NUMBERS = count()
 def postgresql():
     """Run one server for all tests, with a migrated database to copy."""
     with running_postgresql() as server:
-        template = new_database(server, "template0", "voisin_empty")
+        template = server.create_database("voisin_empty")
         engine = open_engine(template)
         migrate(engine, "ledger", metadata)
         engine.dispose()
@@ -34,7 +34,7 @@ def address(request, tmp_path):
         made.dispose()
         return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     server = request.getfixturevalue("postgresql")
-    return new_database(server, "voisin_empty", f"test_{next(_NUMBERS)}")
+    return server.create_database(f"test_{next(_NUMBERS)}", "voisin_empty")
 
 
 @pytest.fixture

@@ -1,6 +1,4 @@
-"""What the tests of the store share: transfers between two members, and databases."""
-
-from sqlalchemy import create_engine, text
+"""What the tests of the store share: transfers between two members."""
 
 from ledger import accounts
 from ledger.transfers import Kind, Transfer, TransferId
@@ -22,14 +20,3 @@ def move(name, debit, credit, amount, kind=Kind.POSTED, pending=None, **more):
         pending_id=pending,
         **more,
     )
-
-
-def new_database(server, template, name):
-    """Make a database like ``template``; return its address."""
-    administrator = create_engine(
-        server.url().replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-    )
-    with administrator.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    administrator.dispose()
-    return server.url(name)

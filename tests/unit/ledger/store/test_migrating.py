@@ -15,7 +15,6 @@ from ledger.store.migrating import (
     guards_of,
 )
 from ledger.tables import IMMUTABLE, metadata
-from tests.unit.ledger.store.support import new_database
 
 FOLDER = next(iter(migrations.__path__))
 
@@ -109,8 +108,3 @@ class TestDatabase:
                 assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
             else:
                 assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
-
-    def test_a_new_database_can_be_made(self, postgresql):
-        assert new_database(postgresql, "voisin_empty", "again").endswith(
-            "/again?host=" + str(postgresql.url().split("host=")[1])
-        )
