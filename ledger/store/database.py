@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.pool import QueuePool
 
 from ledger.errors import InvalidRequest
 
@@ -59,7 +60,8 @@ def open_engine(database: Path | str) -> Engine:
         If it is the address of another kind of database.
     """
     url = address(database)
-    engine = create_engine(url, pool_size=1, max_overflow=0)
+    # Named, because SQLAlchemy would give an SQLite database in memory another pool.
+    engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0)
     if url.get_backend_name() == "sqlite":
         _prepare(engine, _CONNECTION, "BEGIN IMMEDIATE")
     else:
