@@ -16,11 +16,13 @@ from ledger.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    TooLarge,
     UnverifiedReading,
     VoisinError,
 )
 
 STATUS: Final = {
+    TooLarge: 413,
     InvalidRequest: 422,
     NotAuthenticated: 401,
     NotPermitted: 403,
