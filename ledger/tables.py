@@ -1,5 +1,5 @@
 """
-The ledger's tables. Rows of ``entry``, ``transfer``, ``refused`` and ``checkpoint`` never change.
+The ledger's tables. Rows of those named in ``IMMUTABLE`` never change.
 
 ``balance`` and ``log_state`` follow from the entries and are rewritten in the same transaction;
 ``LedgerStore.replay`` proves that they do.
@@ -90,7 +90,16 @@ checkpoint = Table(
     Column("note", Text, nullable=False),
 )
 
-IMMUTABLE: Final = ("entry", "transfer", "refused", "checkpoint")
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("size", BigInteger, ForeignKey("checkpoint.size"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+
+IMMUTABLE: Final = ("entry", "transfer", "refused", "checkpoint", "cosignature")
 """Tables whose rows may neither change nor go."""
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -17,13 +16,13 @@ from ledger.proofs import (
     Checkpoint,
     NoteKey,
     consistency_proof,
-    parse_key,
     parse_note,
     parse_signatures,
     root_of,
     sign_checkpoint,
 )
 from ledger.proofs.witness import Submission
+from tests.integration.witnesses import Process
 
 ROOT = Path(__file__).parents[2]
 ORIGIN, NAME, AT_S = "voisin/street", "grid.example/w1", 1_679_315_147
@@ -39,43 +38,14 @@ def submission(hashes, old_size, key=LOG, origin=ORIGIN):
     return Submission(old_size, consistency_proof(hashes, old_size), note)
 
 
-class Process:
-    """``voisin witness`` on a free port, until it is killed."""
-
-    def __init__(self, directory):
-        self.running = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "api", "witness", "--dir", str(directory)),
-                *("--name", NAME, "--log", NoteKey(ORIGIN, LOG.public_key()).encoded()),
-                *("--port", "0"),
-            ],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        said = self.running.stdout
-        self.key = parse_key(re.fullmatch(r"cosigns as (.*)\n", said.readline())[1])
-        self.url = re.fullmatch(r"listening on (.*)\n", said.readline())[1]
-        self.client = httpx2.Client(base_url=self.url, timeout=20)
-
-    def ask(self, given):
-        body = given if isinstance(given, bytes) else given.encoded()
-        return self.client.post("/add-checkpoint", content=body)
-
-    def end(self, number):
-        self.client.close()
-        self.running.send_signal(number)
-        self.running.communicate(timeout=20)
-
-
 @pytest.fixture
 def start(tmp_path):
     """Start the witness of this test; what still runs at the end is killed."""
     started = []
 
     def again():
-        started.append(Process(tmp_path / "witness"))
+        log = NoteKey(ORIGIN, LOG.public_key())
+        started.append(Process(tmp_path / "witness", NAME, log))
         return started[-1]
 
     yield again
