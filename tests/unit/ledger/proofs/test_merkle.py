@@ -232,6 +232,9 @@ class TestConsistency:
         refuses(check_consistency, (0, EMPTY_ROOT), (-5, ROOTS[5]), ())
         refuses(check_consistency, (0, EMPTY_ROOT), (0, ROOTS[5]), ())
 
+    def test_from_nothing_with_a_root_is_refused(self):
+        refuses(check_consistency, (0, ROOTS[5]), (5, ROOTS[5]), ())
+
     def test_with_an_empty_log_needs_no_proof(self):
         check_consistency((0, EMPTY_ROOT), (5, ROOTS[5]), ())
         refuses(check_consistency, (0, EMPTY_ROOT), (5, ROOTS[5]), (ROOTS[5],))
