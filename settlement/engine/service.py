@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from contracts.typed_data import Domain
 from ledger.clock import Clock
 from ledger.errors import NotFound, VoisinError
-from ledger.proofs import NoteKey
+from ledger.proofs import NoteKey, Signature
 from ledger.proofs.witness import Submission
 from ledger.store import LedgerStore
 from settlement.chain.deployment import Contracts
@@ -39,9 +39,9 @@ class WitnessPort(Protocol):
         """Key of its cosignatures."""
         ...
 
-    def add_checkpoint(self, submission: Submission) -> str:
+    def add_checkpoint(self, submission: Submission) -> Signature:
         """
-        Return the lines that it answers a submission with; they are not checked.
+        Return its cosignature under a checkpoint, checked.
 
         Raises
         ------

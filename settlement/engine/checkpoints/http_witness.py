@@ -7,7 +7,16 @@ from typing import Final
 import httpx2
 
 from ledger.errors import InvalidRequest, VoisinError
-from ledger.proofs import BadNoteError, NoteKey, SignatureKind, parse_key
+from ledger.proofs import (
+    BadNoteError,
+    Note,
+    NoteKey,
+    NoteUnsignedError,
+    Signature,
+    SignatureKind,
+    parse_key,
+    parse_signatures,
+)
 from ledger.proofs.checkpoints import parse_decimal, parse_head
 from ledger.proofs.witness import HeldDiffersError, NotConsistentError, Submission
 
@@ -78,9 +87,9 @@ class HttpWitness:
         """Key of its cosignatures."""
         return self._key
 
-    def add_checkpoint(self, submission: Submission) -> str:
+    def add_checkpoint(self, submission: Submission) -> Signature:
         """
-        Return the lines that it answers a submission with; they are not checked.
+        Return its cosignature under a checkpoint, checked.
 
         Raises
         ------
@@ -99,7 +108,7 @@ class HttpWitness:
         asking.start()
         asking.join(_TIMEOUT_S)
         try:
-            return self._read(parse_head(submission.note.text).origin, asking)
+            return self._read(submission, asking)
         except WitnessSilentError:
             self._rests_until_ns = monotonic_ns() + _REST_NS
             raise
@@ -108,20 +117,32 @@ class HttpWitness:
         """Close its connections."""
         self._client.close()
 
-    def _read(self, origin: str, asked: _Asking) -> str:
+    def _read(self, submission: Submission, asked: _Asking) -> Signature:
+        head = parse_head(submission.note.text)
         if asked.is_alive() or asked.status == 0:
             raise WitnessSilentError(self._key.name, asked.fault)
         if asked.status == _OK:
-            return asked.text
+            return self._checked(submission.note.text, asked.text)
         if asked.status == _NOT_CONSISTENT:
-            raise NotConsistentError(origin, f"{self._key.name} says {asked.text.strip()}")
+            raise NotConsistentError(head.origin, f"{self._key.name} says {asked.text.strip()}")
         if asked.status == _CONFLICT and asked.content_type == _SIZE_TYPE:
-            try:
-                held_size = parse_decimal(asked.text.removesuffix("\n"))
-            except BadNoteError as fault:
-                raise WitnessSilentError(self._key.name, "holds no size") from fault
-            raise HeldDiffersError(origin, held_size)
-        raise WitnessSilentError(self._key.name, f"answers {asked.status}")
+            held_size = self._held_size(asked.text)
+            # With equal sizes the roots differ; otherwise it contradicts itself.
+            if held_size != submission.old_size or held_size == head.size:
+                raise HeldDiffersError(head.origin, held_size)
+        raise WitnessSilentError(self._key.name, f"answers {asked.status} without a reason")
+
+    def _checked(self, text: str, lines: str) -> Signature:
+        try:
+            return Note(text, parse_signatures(lines)).signed_by((self._key,))[0]
+        except (BadNoteError, NoteUnsignedError) as fault:
+            raise WitnessSilentError(self._key.name, f"says yes with: {fault}") from fault
+
+    def _held_size(self, text: str) -> int:
+        try:
+            return parse_decimal(text.removesuffix("\n"))
+        except BadNoteError as fault:
+            raise WitnessSilentError(self._key.name, "holds no size") from fault
 
 
 def parse_witnesses(setting: str) -> tuple[HttpWitness, ...]:
