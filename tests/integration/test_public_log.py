@@ -312,6 +312,11 @@ def test_a_witness_that_is_down_or_odd_stops_nothing(told):
             [silent] = own.watched_by((server.url, MY_KEY))
             assert await asyncio.to_thread(elapsed_s, lambda: close_day(own.service)) < 5
             assert silent._asking.is_alive()
+        with odd_witness((200, "text/plain", ...)) as server:
+            [flooding] = own.watched_by((server.url, MY_KEY))
+            close_day(own.service)
+            flooding._asking.join(5)
+            assert not flooding._asking.is_alive()
 
     told(story)
 

@@ -47,7 +47,7 @@ class Process:
 
 
 class _Odd(BaseHTTPRequestHandler):
-    """Answers (status, type, body) as it is told; drips a body of None out for ever."""
+    """Answers (status, type, body) as told; None drips for ever, an ellipsis pours for ever."""
 
     def do_POST(self):
         self.server.asked += 1
@@ -57,10 +57,12 @@ class _Odd(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.end_headers()
         with contextlib.suppress(OSError):
-            if body is not None:
-                self.wfile.write(body)
+            while body is ... and not self.server.ended.is_set():
+                self.wfile.write(bytes(65_536))
             while body is None and not self.server.ended.wait(0.1):
                 self.wfile.write(b" ")
+            if isinstance(body, bytes):
+                self.wfile.write(body)
 
     def log_message(self, *_):
         pass
