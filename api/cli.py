@@ -10,12 +10,18 @@ from rich.table import Table
 
 from api.embedded import CHAIN, DATABASE
 from api.settings import Settings
+from api.witness import create_witness, serve_witness, watching
+from api.witness_state import WitnessState
 from devnet.__main__ import RunOptions, run
 from devnet.export import export as export_chain
 from devnet.genesis import ClockProfile
+from devnet.server import listen
 from devnet.store.engines import EngineKind
 from devnet.verify import verify as verify_chain
+from ledger.clock import SystemClock
 from ledger.errors import NotFound, VoisinError
+from ledger.proofs import parse_key
+from ledger.proofs.witness import Witness
 from ledger.store import LedgerStore, open_readers
 from settlement.engine.tracing import trace as trace_of
 
@@ -125,6 +131,30 @@ def run_devnet(  # noqa: PLR0913 - one parameter for each option
         fresh=fresh,
     )
     raise typer.Exit(run(options))
+
+
+@app.command()
+def witness(
+    directory: Annotated[Path, typer.Option("--dir", help="Where its key and its trees are kept.")],
+    name: Annotated[str, typer.Option(help="Name of its key, such as grid.example/w1.")],
+    log: Annotated[list[str], typer.Option(help="Key of a log to watch; may be given often.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on, 0 for a free one.")] = 8_600,
+) -> None:
+    """Watch logs: cosign each checkpoint that holds all before it, and no other."""
+    try:
+        logs = watching([parse_key(one) for one in log])
+        state = WitnessState(directory, name)
+        ours = Witness(name, state.key, logs)
+        bound = listen(host, port)
+    except (VoisinError, OSError) as fault:
+        _CONSOLE.print(f"[red]witness[/]: {fault}")
+        raise typer.Exit(1) from fault
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"cosigns as {ours.public_key.encoded()}")
+    typer.echo(f"listening on http://{shown}:{bound.getsockname()[1]}")
+    serve_witness(create_witness(ours, state, SystemClock()), bound)
+    state.close()
 
 
 def _directory(given: Path | None) -> Path:

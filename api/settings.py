@@ -16,3 +16,5 @@ class Settings(BaseSettings):
     """Address the service listens on."""
     port: int = 8000
     """Port the service listens on."""
+    witnesses: str = ""
+    """Who is asked to cosign the log's checkpoints: ``URL KEY`` each, separated by commas."""

@@ -164,5 +164,16 @@ lease = Table(
     sqlite_strict=True,
 )
 
-IMMUTABLE: Final = ("entry", "transfer", "refused", "node", "checkpoint")
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("size", Int, ForeignKey("checkpoint.size"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("at_s", Int, nullable=False),
+    PrimaryKeyConstraint("size", "name"),
+    sqlite_strict=True,
+)
+
+IMMUTABLE: Final = ("entry", "transfer", "refused", "node", "checkpoint", "cosignature")
 """Tables whose rows may neither change nor go; triggers and privileges see to it."""

@@ -11,6 +11,7 @@ import json
 import shutil
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,6 +34,7 @@ from scripts.replay import Memory, Replay, World, places_of
 from scripts.status import Status
 from scripts.summary import Summary, show
 from scripts.verdict import roots_of, verify
+from settlement.engine.checkpoints.http_witness import parse_witnesses
 from settlement.engine.overview import overview
 
 _DAY_S: Final = 86_400
@@ -95,6 +97,7 @@ async def _demo(
             rules,
             Secrets.derive(f"seed {seed}"),
         )
+        service = replace(service, witnesses=parse_witnesses(Settings().witnesses))
         async with serving(service, host="127.0.0.1", port=_free(port), status=status) as running:
             console.print(
                 f"Chain {service.identity.chain_id} on py-evm, signatures by {fast_signatures()}.\n"

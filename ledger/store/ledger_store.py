@@ -8,13 +8,12 @@ from sqlalchemy import Connection, exists, select
 
 from ledger.accounts import AccountId
 from ledger.book import Balance
-from ledger.proofs import consistency_proof, inclusion_proof
 from ledger.store import rows
 from ledger.store.batch import Batch, Group, Outcome
-from ledger.store.log import Log
+from ledger.store.log import Log, tree
 from ledger.store.replay import ReplayReport, replay
 from ledger.store.rows import Stored
-from ledger.tables import balance, entry, transfer
+from ledger.tables import balance, transfer
 from ledger.transfers import Kind, Transfer, TransferId, is_plain
 from ledger.units import UnixSeconds
 
@@ -141,12 +140,26 @@ class LedgerStore:
         return Log.load(connection).newest_s
 
     def prove_inclusion(self, connection: Connection, seq: int) -> tuple[bytes, ...]:
-        """Return the proof that entry ``seq`` is in the log as it stands."""
-        return inclusion_proof(self._leaf_hashes(connection), seq)
+        """
+        Return the proof that entry ``seq`` is in the log as it stands.
+
+        Raises
+        ------
+        BadLogProofError
+            If there is no such entry.
+        """
+        return tree(connection, Log.load(connection).size).inclusion_proof(seq)
 
     def prove_consistency(self, connection: Connection, old_size: int) -> tuple[bytes, ...]:
-        """Return the proof that the log of ``old_size`` entries is a prefix of this one."""
-        return consistency_proof(self._leaf_hashes(connection), old_size)
+        """
+        Return the proof that the log of ``old_size`` entries is a prefix of this one.
+
+        Raises
+        ------
+        BadLogProofError
+            If the log is shorter.
+        """
+        return tree(connection, Log.load(connection).size).consistency_proof(old_size)
 
     def replay(self, connection: Connection, *, processes: int = 1) -> ReplayReport:
         """
@@ -156,9 +169,6 @@ class LedgerStore:
         adds up the transfers; only for a connection that has written nothing itself.
         """
         return replay(connection, processes=processes)
-
-    def _leaf_hashes(self, connection: Connection) -> list[bytes]:
-        return list(connection.execute(select(entry.c.hash).order_by(entry.c.seq)).scalars())
 
 
 def _expiry(hold: Transfer) -> Transfer:

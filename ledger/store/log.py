@@ -9,14 +9,13 @@ from sqlalchemy import Connection, select
 
 from ledger.errors import InvalidRequest
 from ledger.journal import GENESIS, SEED_BYTES, Record, link
-from ledger.proofs import Frontier, node_hash
+from ledger.proofs import TILE_WIDTH, Frontier, TiledTree, node_hash
+from ledger.proofs.tiles import TILE_HEIGHT
 from ledger.store.bulk import insert_rows, upsert_rows
 from ledger.tables import entry, log_state, node
 from ledger.units import UnixSeconds
 
 _HASH: Final = 32
-TILE_HEIGHT: Final = 8
-"""Levels of the tree in a tile, of 256 hashes (C2SP tlog-tiles)."""
 BODY_MAX: Final = 1 << 20
 """Most bytes in the body of an entry."""
 
@@ -110,3 +109,22 @@ def grow(frontier: Frontier, leaves: Sequence[bytes]) -> list[tuple[int, int, by
         size += 1
     frontier.size = size
     return made
+
+
+def tree(connection: Connection, size: int) -> TiledTree:
+    """Return the tree over the first ``size`` entries, to be read tile by tile."""
+    return TiledTree(size, lambda level, index, width: read_tile(connection, level, index, width))
+
+
+def read_tile(connection: Connection, level: int, index: int, width: int) -> bytes:
+    """Return the first ``width`` hashes of a tile, joined; fewer if the log is shorter."""
+    first = index * TILE_WIDTH
+    if level == 0:
+        hashes = select(entry.c.hash).where(entry.c.seq.between(first, first + width - 1))
+        hashes = hashes.order_by(entry.c.seq)
+    else:
+        hashes = select(node.c.hash).where(
+            node.c.level == level, node.c.position.between(first, first + width - 1)
+        )
+        hashes = hashes.order_by(node.c.position)
+    return b"".join(connection.execute(hashes).scalars())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, select
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, Engine, select
 from contracts.typed_data import Domain
 from ledger.clock import Clock
 from ledger.errors import NotFound, VoisinError
+from ledger.proofs import NoteKey, Signature
+from ledger.proofs.witness import Submission
 from ledger.store import LedgerStore
 from ledger.store.faults import explained
 from settlement.chain.deployment import Contracts
@@ -27,6 +30,30 @@ class UnknownWalletError(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__("unknown_wallet", f"{name} is no wallet or party of the community")
+
+
+class WitnessPort(Protocol):
+    """Whoever watches the log and cosigns its checkpoints."""
+
+    @property
+    def key(self) -> NoteKey:
+        """Key of its cosignatures."""
+        ...
+
+    def add_checkpoint(self, submission: Submission) -> Signature:
+        """
+        Return its cosignature under a checkpoint, checked.
+
+        Raises
+        ------
+        HeldDiffersError
+            If it holds another tree than the submission goes on from.
+        NotConsistentError
+            If it does not find the checkpoint to hold the tree that it cosigned.
+        WitnessSilentError
+            If it does not answer, or with anything else.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +84,8 @@ class Service:
     """Key of every salt, 32 bytes."""
     log_key: Ed25519PrivateKey
     """Key that signs checkpoints of the log."""
+    witnesses: tuple[WitnessPort, ...] = ()
+    """Who is asked to cosign them."""
 
     @property
     def domain(self) -> Domain:

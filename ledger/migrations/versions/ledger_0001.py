@@ -10,12 +10,22 @@ from ledger.store.migrating import guard
 revision: Final = "ledger_0001"
 down_revision: Final = None
 _INT: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_IMMUTABLE: Final = ("entry", "transfer", "refused", "node", "checkpoint")
+_IMMUTABLE: Final = ("entry", "transfer", "refused", "node", "checkpoint", "cosignature")
 
 
 def upgrade() -> None:
     """Make the tables and guard those whose rows may not change."""
-    for make in (_balance, _checkpoint, _entry, _lease, _log_state, _node, _refused, _transfer):
+    for make in (
+        _balance,
+        _checkpoint,
+        _entry,
+        _lease,
+        _log_state,
+        _node,
+        _cosignature,
+        _refused,
+        _transfer,
+    ):
         make()
     guard(op.get_bind(), _IMMUTABLE)
 
@@ -107,6 +117,19 @@ def _node() -> None:
         sa.CheckConstraint("length(hash) = 32", name=op.f("ck_node_hash")),
         sa.CheckConstraint("level > 0", name=op.f("ck_node_level")),
         sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_node")),
+        sqlite_strict=True,
+    )
+
+
+def _cosignature() -> None:
+    op.create_table(
+        "cosignature",
+        sa.Column("size", _INT, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("at_s", _INT, nullable=False),
+        sa.ForeignKeyConstraint(["size"], ["checkpoint.size"], name=op.f("fk_cosignature_size")),
+        sa.PrimaryKeyConstraint("size", "name", name=op.f("pk_cosignature")),
         sqlite_strict=True,
     )
 

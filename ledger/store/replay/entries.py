@@ -17,7 +17,8 @@ from sqlalchemy import Connection, create_engine, select
 
 from ledger.journal import GENESIS, link
 from ledger.proofs import Frontier
-from ledger.store.log import TILE_HEIGHT, Log, grow
+from ledger.proofs.tiles import TILE_HEIGHT
+from ledger.store.log import Log, grow
 from ledger.store.replay.additions import Additions
 from ledger.store.replay.comparisons import first_difference
 from ledger.tables import entry, node

@@ -1,17 +1,14 @@
 """The log proves what it holds and that it only grew, and an altered proof proves nothing."""
 
-import base64
 import hashlib
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.proofs import (
     EMPTY_ROOT,
     BadLogProofError,
-    Checkpoint,
     Frontier,
     check_consistency,
     check_inclusion,
@@ -19,12 +16,10 @@ from ledger.proofs import (
     inclusion_proof,
     leaf_hash,
     node_hash,
-    open_checkpoint,
     root_of,
-    sign_checkpoint,
 )
 
-SIZE_MAX = 40
+SIZE_MAX = 70
 HASHES = [leaf_hash(n.to_bytes(2, "big")) for n in range(SIZE_MAX + 1)]
 SIZES = range(1, SIZE_MAX + 1)
 
@@ -106,6 +101,20 @@ class TestRoot:
             assert again.root() == tree_hash(HASHES[: size + 1])
             assert first.size == size
 
+    @given(st.lists(st.integers(0, 90), max_size=8))
+    @settings(max_examples=100, deadline=None)
+    def test_grows_in_batches_as_one_by_one(self, batches):
+        """However the leaves come, the edge is the same."""
+        hashes = [leaf_hash(n.to_bytes(2, "big")) for n in range(sum(batches))]
+        batched, single, first = Frontier(), Frontier(), 0
+        for count in batches:
+            batched.extend(hashes[first : first + count])
+            for one in hashes[first : first + count]:
+                single.append(one)
+            first += count
+            assert (batched.size, batched.peaks) == (single.size, single.peaks)
+        assert batched.root() == root_of(hashes) == tree_hash(hashes)
+
     def test_no_leaf_can_pass_for_a_node(self):
         one, other = HASHES[:2]
         assert leaf_hash(one + other) != node_hash(one, other)
@@ -148,6 +157,13 @@ class TestInclusion:
             if proof:
                 refuses(check_inclusion, *arguments, proof[:-1])
                 refuses(check_inclusion, *arguments, proof[1:])
+
+    def test_with_bytes_moved_between_leaf_and_sibling_is_refused(self):
+        """Hashed together, the bytes would be the same; a hash has 32 of them."""
+        [sibling] = inclusion_proof(HASHES[:2], 0)
+        leaf, root = HASHES[0], ROOTS[2]
+        refuses(check_inclusion, root, 2, 0, leaf + sibling[:1], (sibling[1:],))
+        refuses(check_inclusion, root, 2, 0, leaf[:-1], (leaf[-1:] + sibling,))
 
     @pytest.mark.parametrize(("size", "index"), [(0, 0), (1, 1), (5, 5), (5, -1), (-1, 0)])
     def test_outside_the_tree_is_refused(self, size, index):
@@ -197,83 +213,28 @@ class TestConsistency:
         refuses(check_consistency, (5, ROOTS[5]), (5, ROOTS[6]), ())
         refuses(check_consistency, (5, ROOTS[5]), (5, ROOTS[5]), (ROOTS[5],))
 
+    @pytest.mark.parametrize("new", [3, 7, 13, 40, 70])
+    def test_covers_the_whole_range(self, new):
+        """No leaf of the old log or of the new ones can change between the two roots."""
+        for old in range(1, new):
+            proof = consistency_proof(HASHES[:new], old)
+            for at in range(new):
+                altered = [*HASHES[:at], leaf_hash(b"altered"), *HASHES[at + 1 : new]]
+                refuses(check_consistency, (old, ROOTS[old]), (new, tree_hash(altered)), proof)
+
+    def test_with_bytes_moved_between_its_hashes_is_refused(self):
+        first, second, *rest = consistency_proof(HASHES[:7], 3)
+        moved = (first + second[:1], second[1:], *rest)
+        refuses(check_consistency, (3, ROOTS[3]), (7, ROOTS[7]), moved)
+
+    def test_of_a_size_below_nothing_is_refused(self):
+        refuses(check_consistency, (-1, EMPTY_ROOT), (5, ROOTS[5]), (ROOTS[5],))
+        refuses(check_consistency, (0, EMPTY_ROOT), (-5, ROOTS[5]), ())
+        refuses(check_consistency, (0, EMPTY_ROOT), (0, ROOTS[5]), ())
+
+    def test_from_nothing_with_a_root_is_refused(self):
+        refuses(check_consistency, (0, ROOTS[5]), (5, ROOTS[5]), ())
+
     def test_with_an_empty_log_needs_no_proof(self):
         check_consistency((0, EMPTY_ROOT), (5, ROOTS[5]), ())
         refuses(check_consistency, (0, EMPTY_ROOT), (5, ROOTS[5]), (ROOTS[5],))
-
-
-NAME = "voisin.example/log"
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-CHECKPOINT = Checkpoint(NAME, 40, ROOTS[40], 1_557_100_800)
-NOTE = sign_checkpoint(CHECKPOINT, NAME, KEY)
-
-
-def opened(note, name=NAME, key=KEY):
-    return open_checkpoint(note, name, key.public_key())
-
-
-class TestCheckpoint:
-    def test_is_a_note_of_these_lines(self):
-        root = base64.b64encode(ROOTS[40]).decode()
-        text, _, signature = NOTE.partition("\n\n")
-        assert text == f"{NAME}\n40\n{root}\n1557100800"
-        raw = base64.b64decode(signature.removeprefix(f"— {NAME} ").removesuffix("\n"))
-        public = KEY.public_key().public_bytes_raw()
-        assert raw[:4] == hashlib.sha256(NAME.encode() + b"\n\x01" + public).digest()[:4]
-        KEY.public_key().verify(raw[4:], f"{text}\n".encode())
-
-    @given(
-        st.integers(0, 2**63 - 1),
-        st.binary(min_size=32, max_size=32),
-        st.integers(0, 2**40),
-    )
-    @settings(max_examples=30, deadline=None)
-    def test_is_opened_as_it_was_signed(self, size, root, at_s):
-        made = Checkpoint(NAME, size, root, at_s)
-        assert opened(sign_checkpoint(made, NAME, KEY)) == made
-
-    def test_is_opened_beside_the_signatures_of_others(self):
-        witness = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
-        line = sign_checkpoint(CHECKPOINT, "witness", witness).split("\n")[-2]
-        head, tail = NOTE.split("\n\n")
-        note = f"{head}\n\n{line}\n{tail}"
-        assert opened(note) == opened(note, "witness", witness) == CHECKPOINT
-
-    def test_with_any_character_of_its_text_changed_is_refused(self):
-        length = NOTE.index("\n\n") + 2
-        for at in range(length):
-            altered = NOTE[:at] + chr(ord(NOTE[at]) ^ 1) + NOTE[at + 1 :]
-            refuses(opened, altered)
-
-    def test_with_any_byte_of_its_signature_changed_is_refused(self):
-        head, line = NOTE.split(f"\n\n— {NAME} ")
-        raw = base64.b64decode(line)
-        assert len(raw) == 68
-        for at in range(len(raw)):
-            encoded = base64.b64encode(flipped(raw, at)).decode()
-            refuses(opened, f"{head}\n\n— {NAME} {encoded}\n")
-
-    def test_of_another_key_or_another_name_is_refused(self):
-        other = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
-        refuses(opened, NOTE, NAME, other)
-        refuses(opened, NOTE, "witness")
-        forged = sign_checkpoint(CHECKPOINT, NAME, other)
-        refuses(opened, forged)
-
-    def test_with_the_line_of_one_name_under_another_is_refused(self):
-        """The key id commits to the name, so that a line cannot be passed off as a witness's."""
-        refuses(opened, NOTE.replace(f"— {NAME} ", "— witness "), "witness")
-
-    @pytest.mark.parametrize(
-        "note",
-        ["", "\n\n", NOTE.partition("\n\n")[0], NOTE.replace("— ", "- "), f"a\n\n— {NAME} %%%\n"],
-    )
-    def test_that_nobody_signed_is_refused(self, note):
-        refuses(opened, note)
-
-    @pytest.mark.parametrize("text", ["one line", "a\nb\nc", "a\n1\nAA==\n1\nmore"])
-    def test_of_another_number_of_lines_is_none(self, text):
-        public = KEY.public_key().public_bytes_raw()
-        key_id = hashlib.sha256(NAME.encode() + b"\n\x01" + public).digest()[:4]
-        encoded = base64.b64encode(key_id + KEY.sign(f"{text}\n".encode())).decode()
-        refuses(opened, f"{text}\n\n— {NAME} {encoded}\n")

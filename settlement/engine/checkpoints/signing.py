@@ -8,11 +8,22 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from ledger.proofs import Checkpoint, Frontier, open_checkpoint, sign_checkpoint
+from ledger.errors import VoisinError
+from ledger.proofs import (
+    Checkpoint,
+    Frontier,
+    Note,
+    open_checkpoint,
+    parse_note,
+    parse_signatures,
+    sign_checkpoint,
+)
 from ledger.tables import checkpoint as kept
-from ledger.tables import entry
+from ledger.tables import cosignature
 from ledger.units import UnixSeconds
 from settlement.chain.outbox import Call
+from settlement.engine.checkpoints.cosigning import gather_cosignatures
+from settlement.engine.checkpoints.published import LEAF_HASH, SEQ
 from settlement.engine.finality import advance
 from settlement.engine.service import Service
 
@@ -25,8 +36,23 @@ def close_day(service: Service) -> Checkpoint | None:
     """
     Sign and anchor a checkpoint if a local day has begun since the last one; return it.
 
-    Idempotent: a log that did not grow, or a day that has its checkpoint, gets no second one.
+    Idempotent: a log that did not grow, or a day that has its checkpoint, gets no second one. Each
+    call asks the witnesses that have not cosigned the newest checkpoint yet.
+
+    Raises
+    ------
+    SplitViewError
+        If a witness holds a tree that the log does not grow out of.
     """
+    made = _sign_day(service)
+    if made is not None:
+        advance(service)
+    gather_cosignatures(service)
+    return made
+
+
+def _sign_day(service: Service) -> Checkpoint | None:
+    """Sign a checkpoint and plan its anchor, if one is due."""
     now_s = service.clock.now_s()
     with service.writing() as connection:
         size, root = service.book.root(connection)
@@ -41,7 +67,6 @@ def close_day(service: Service) -> Checkpoint | None:
         note = sign_checkpoint(made, made.origin, service.log_key)
         connection.execute(kept.insert().values(size=size, root=root, at_s=now_s, note=note))
         _plan_anchor(service, connection, made)
-    advance(service)
     return made
 
 
@@ -70,19 +95,37 @@ def origin_of(service: Service) -> str:
 
 def first_inconsistent(service: Service, connection: Connection) -> str | None:
     """L7: return the first kept checkpoint that the log as it stands does not grow out of."""
-    wanted = {row.size: row for row in connection.execute(select(kept)).all()}
     origin, key = origin_of(service), service.log_key.public_key()
     frontier = Frontier()
-    leaves = connection.execute(select(entry.c.hash).order_by(entry.c.seq)).scalars()
-    for leaf in leaves:
-        frontier.append(leaf)
-        row = wanted.pop(frontier.size, None)
-        if row is None:
-            continue
+    for row in connection.execute(select(kept).order_by(kept.c.size)).all():
+        leaves = select(LEAF_HASH).where(frontier.size <= SEQ, row.size > SEQ).order_by(SEQ)
+        frontier.extend(connection.execute(leaves).scalars())
+        if frontier.size != row.size:
+            return f"the log ends before the checkpoint of {row.size} entries"
         signed = open_checkpoint(row.note, origin, key)
         if (signed.size, signed.root) != (frontier.size, frontier.root()):
             return f"the checkpoint of {row.size} entries says {signed.root.hex()}"
-    return f"the log ends before the checkpoint of {min(wanted)} entries" if wanted else None
+        forged = _first_forged(service, connection, row.size, row.note)
+        if forged is not None:
+            return f"the cosignature of {forged} under {row.size} entries does not hold"
+    return None
+
+
+def _first_forged(service: Service, connection: Connection, size: int, note: str) -> str | None:
+    """Return the first witness whose kept cosignature does not hold; a stranger's is only read."""
+    text = parse_note(note.encode()).text
+    keys = {one.key.name: one.key for one in service.witnesses}
+    rows = select(cosignature).where(cosignature.c.size == size).order_by(cosignature.c.name)
+    for row in connection.execute(rows).all():
+        try:
+            [signature] = parse_signatures(row.line)
+            if row.name in keys:
+                Note(text, (signature,)).signed_by((keys[row.name],))
+        except (VoisinError, ValueError):
+            return str(row.name)
+        if (signature.name, signature.time_s) != (row.name, row.at_s):
+            return str(row.name)
+    return None
 
 
 def _same_day(service: Service, one_s: UnixSeconds, other_s: UnixSeconds) -> bool:
