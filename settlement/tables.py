@@ -142,6 +142,7 @@ reading = Table(
     Column("quality", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     UniqueConstraint("meter_id", "register", "at_s", name="uq_reading"),
     Index("ix_reading_at", "at_s"),
 )

@@ -27,8 +27,8 @@ from settlement.engine.community import Roster
 from settlement.engine.market.readings import SignedReading, record_readings
 from settlement.engine.roll import apply_roster
 from settlement.engine.service import Service
-from settlement.tables import inbox, reading
 from settlement.tables import metadata as service_tables
+from settlement.tables import reading
 
 _SEED: Final = 1
 _DAYS: Final = 7
@@ -49,7 +49,7 @@ def recording_row(directory: Path, command: str) -> Row:
         "readings/s",
         Baseline(
             per_second(readings, raw_ns),
-            "sqlite3.executemany of the same rows of reading, inbox and entry, in transactions of "
+            "sqlite3.executemany of the same rows of reading and entry, in transactions of "
             f"{readings // _BATCHES} readings and as durable, nothing verified",
             Sense.SHARE,
         ),
@@ -133,6 +133,5 @@ def _written(service: Service, at_s: UnixSeconds) -> Batch:
     """Return what the readings of an instant became on disk."""
     with service.reading() as connection:
         return {
-            table: rows_of(connection, table, table.c.at_s == at_s)
-            for table in (reading, inbox, entry)
+            table: rows_of(connection, table, table.c.at_s == at_s) for table in (reading, entry)
         }

@@ -8,7 +8,7 @@ not claim the key, so a right message can follow a wrong one.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,27 +90,18 @@ def take(
     except VoisinError as fault:
         refuse(connection, book, message, fault, at_s=at_s)
         return fault
-    keep(connection, [(message, outcome)], at_s=at_s)
+    connection.execute(
+        inbox.insert().values(
+            key=message.key,
+            content_hash=content,
+            kind=message.kind,
+            source=message.source,
+            body=message.body,
+            outcome=json.dumps(outcome, sort_keys=True),
+            at_s=at_s,
+        )
+    )
     return Verdict(outcome, replayed=False)
-
-
-def keep(
-    connection: Connection, judged: Sequence[tuple[Message, Outcome]], *, at_s: UnixSeconds
-) -> None:
-    """Keep messages that were found good, each with its answer."""
-    rows = [
-        {
-            "key": message.key,
-            "content_hash": content_hash(message),
-            "kind": message.kind,
-            "source": message.source,
-            "body": message.body,
-            "outcome": json.dumps(outcome, sort_keys=True),
-            "at_s": at_s,
-        }
-        for message, outcome in judged
-    ]
-    connection.execute(inbox.insert(), rows)
 
 
 def content_hash(message: Message) -> bytes:

@@ -1,7 +1,7 @@
 """Enrol a community: parties, wallets, meters, stations; here and in the contracts."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -184,29 +184,45 @@ def meter_key(connection: Connection, meter_id: str, at_s: UnixSeconds) -> Meter
     UnknownMeterError
         If none is enrolled and valid then.
     """
-    found = (
-        connection.execute(
-            select(meter)
-            .where(
-                meter.c.meter_id == meter_id,
-                meter.c.valid_from_s <= at_s,
-                meter.c.valid_until_s > at_s,
-            )
-            .order_by(meter.c.valid_from_s.desc())
+    return key_at(meter_keys(connection, (meter_id,)), meter_id, at_s)
+
+
+def meter_keys(
+    connection: Connection, meter_ids: Iterable[str]
+) -> Mapping[str, Sequence[MeterKey]]:
+    """Return every key that speaks for each of the meters at some instant, the newest first."""
+    found = connection.execute(
+        select(meter)
+        .where(meter.c.meter_id.in_(sorted(meter_ids)))
+        .order_by(meter.c.valid_from_s.desc())
+    )
+    keys: dict[str, list[MeterKey]] = {}
+    for row in found:
+        key = MeterKey(
+            curve=Curve(row.curve),
+            public_key=row.public_key,
+            kind=MeterKind(row.kind),
+            rated_power_w=Watts(row.rated_power_w),
+            valid_from_s=UnixSeconds(row.valid_from_s),
+            valid_until_s=UnixSeconds(row.valid_until_s),
         )
-        .mappings()
-        .first()
-    )
-    if found is None:
-        raise UnknownMeterError(meter_id)
-    return MeterKey(
-        curve=Curve(found["curve"]),
-        public_key=found["public_key"],
-        kind=MeterKind(found["kind"]),
-        rated_power_w=Watts(found["rated_power_w"]),
-        valid_from_s=UnixSeconds(found["valid_from_s"]),
-        valid_until_s=UnixSeconds(found["valid_until_s"]),
-    )
+        keys.setdefault(row.meter_id, []).append(key)
+    return keys
+
+
+def key_at(keys: Mapping[str, Sequence[MeterKey]], meter_id: str, at_s: UnixSeconds) -> MeterKey:
+    """
+    Return which of the meters' ``keys`` speaks for ``meter_id`` at an instant.
+
+    Raises
+    ------
+    UnknownMeterError
+        If none is enrolled and valid then.
+    """
+    for key in keys.get(meter_id, ()):
+        if key.valid_from_s <= at_s < key.valid_until_s:
+            return key
+    raise UnknownMeterError(meter_id)
 
 
 def fund_wallets(service: Service, amounts: Mapping[str, int], *, purpose: str) -> None:

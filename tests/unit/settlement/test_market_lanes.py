@@ -196,6 +196,7 @@ class TestProgress:
                 quality=0,
                 digest=b"",
                 signature=b"",
+                body=b"",
             )
         )
 
