@@ -16,7 +16,7 @@ from settlement.chain.reconciliation import reconcile
 from settlement.engine.checkpoints import first_inconsistent
 from settlement.engine.intake import Message, take
 from settlement.engine.market.readings import take_readings
-from settlement.engine.market.registers import key_of, stored_readings
+from settlement.engine.market.registers import first_head_astray, key_of, stored_readings
 from settlement.engine.service import Service
 from settlement.tables import IMMUTABLE, inbox, line, run, session, slice_
 
@@ -150,6 +150,9 @@ def replays_change_nothing(service: Service) -> str | None:
         ):
             if answer.status != "replayed":
                 return f"reading {key_of(signed.reading)} was not recognized"
+        astray = first_head_astray(connection)
+        if astray is not None:
+            return f"the newest reading of {astray} is not the one that is noted"
         after = service.book.root(connection)
     return None if before == after else f"the log moved from {before} to {after}"
 
