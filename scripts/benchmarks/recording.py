@@ -23,8 +23,14 @@ from ledger.tables import entry
 from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds, WattHours, Watts
 from scripts import neighbourhood
-from scripts.benchmarks.ledger import Batch, RawTwin, rows_of
-from scripts.benchmarks.measuring import medians_ns, per_second, stopwatch_ns
+from scripts.benchmarks.measuring import (
+    Batch,
+    RawTwin,
+    medians_ns,
+    per_second,
+    rows_of,
+    stopwatch_ns,
+)
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from settlement.engine.community import Meter, Party, Roster
 from settlement.engine.market.readings import record_readings

@@ -3,7 +3,8 @@ Take messages from outside: kept byte for byte, judged once, answered the same e
 
 The business key says what a message is about. The same key and content returns the first answer
 and changes nothing (law L6). What is refused is kept too, with its reason, and journaled; it does
-not claim the key, so a right message can follow a wrong one.
+not claim the key, so a right message can follow a wrong one. Readings, of which there are most, are
+kept in a table of their own (``settlement.engine.market.registers``).
 """
 
 import hashlib

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from contracts.typed_data import keccak
@@ -25,6 +25,19 @@ _FUND_GAS: Final = 6_000_000
 _FOREVER_S: Final = 2**62
 _CHAIN_KIND: Final = {"station": 0, "gateway": 1, "feeder": 2}
 _CHAIN_CURVE: Final = {"secp256k1": 0, "secp256r1": 1}
+_KEYS: Final = (
+    select(
+        meter.c.meter_id,
+        meter.c.curve,
+        meter.c.public_key,
+        meter.c.kind,
+        meter.c.rated_power_w,
+        meter.c.valid_from_s,
+        meter.c.valid_until_s,
+    )
+    .where(meter.c.meter_id.in_(bindparam("meter_ids", expanding=True)))
+    .order_by(meter.c.valid_from_s.desc())
+)
 
 
 class UnknownMeterError(NotFound):
@@ -191,22 +204,19 @@ def meter_keys(
     connection: Connection, meter_ids: Iterable[str]
 ) -> Mapping[str, Sequence[MeterKey]]:
     """Return every key that speaks for each of the meters at some instant, the newest first."""
-    found = connection.execute(
-        select(meter)
-        .where(meter.c.meter_id.in_(sorted(meter_ids)))
-        .order_by(meter.c.valid_from_s.desc())
-    )
     keys: dict[str, list[MeterKey]] = {}
-    for row in found:
+    for meter_id, curve, public_key, kind, rated_power_w, from_s, until_s in connection.execute(
+        _KEYS, {"meter_ids": sorted(meter_ids)}
+    ):
         key = MeterKey(
-            curve=Curve(row.curve),
-            public_key=row.public_key,
-            kind=MeterKind(row.kind),
-            rated_power_w=Watts(row.rated_power_w),
-            valid_from_s=UnixSeconds(row.valid_from_s),
-            valid_until_s=UnixSeconds(row.valid_until_s),
+            curve=Curve(curve),
+            public_key=public_key,
+            kind=MeterKind(kind),
+            rated_power_w=Watts(rated_power_w),
+            valid_from_s=UnixSeconds(from_s),
+            valid_until_s=UnixSeconds(until_s),
         )
-        keys.setdefault(row.meter_id, []).append(key)
+        keys.setdefault(meter_id, []).append(key)
     return keys
 
 

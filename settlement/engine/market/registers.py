@@ -42,6 +42,12 @@ _MOVE_HEAD: Final = (
     )
     .values({name: bindparam(f"now_{name}") for name in _MOVED})
 )
+_HEADS: Final = (
+    select(register_head)
+    .where(register_head.c.meter_id.in_(bindparam("meters", expanding=True)))
+    .order_by(register_head.c.meter_id, register_head.c.register)
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class SignedReading:
 
 def key_of(one: Reading) -> Key:
     """Return the business key of a reading."""
-    return one.at_s, one.meter_id, one.register.value
+    return one.at_s, one.meter_id, int(one.register)
 
 
 class Registers:
@@ -132,7 +138,7 @@ def last_reading(
     Goes back from one instant at which anybody spoke to the one before, as the index allows, until
     the register spoke too: a step for each interval that it missed, however many meters there are.
     """
-    mine = (reading.c.meter_id == meter_id, reading.c.register == register.value)
+    mine = (reading.c.meter_id == meter_id, reading.c.register == int(register))
     steps = (
         select(func.max(reading.c.at_s).label("at_s"))
         .where(reading.c.at_s <= until_s)
@@ -184,12 +190,7 @@ def first_head_astray(connection: Connection) -> str | None:
 
 def _heads(connection: Connection, meters: Iterable[str]) -> dict[tuple[str, Register], Reading]:
     """Return the newest reading of each register of ``meters``, and keep others off meanwhile."""
-    found = connection.execute(
-        select(register_head)
-        .where(register_head.c.meter_id.in_(sorted(meters)))
-        .order_by(register_head.c.meter_id, register_head.c.register)
-        .with_for_update()
-    )
+    found = connection.execute(_HEADS, {"meters": sorted(meters)})
     heads = map(_reading_of, found)
     return {(one.meter_id, one.register): one for one in heads}
 
@@ -212,11 +213,11 @@ def _head(one: Reading) -> tuple[object, ...]:
     """Return a reading's fields, in the order of ``_FIELDS``."""
     return (
         one.meter_id,
-        one.register.value,
+        int(one.register),
         one.at_s,
         one.sequence,
         one.energy_wh,
-        one.quality.value,
+        int(one.quality),
     )
 
 
@@ -224,11 +225,11 @@ def _move(one: Reading) -> Mapping[str, object]:
     """Return what ``_MOVE_HEAD`` needs to know."""
     return {
         "of_meter": one.meter_id,
-        "of_register": one.register.value,
+        "of_register": int(one.register),
         "now_at_s": one.at_s,
         "now_sequence": one.sequence,
         "now_energy_wh": one.energy_wh,
-        "now_quality": one.quality.value,
+        "now_quality": int(one.quality),
     }
 
 
