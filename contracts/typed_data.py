@@ -24,8 +24,6 @@ _V_OFFSET: Final = 27
 _PREFIX: Final = b"\x19\x01"
 _WORDS: Final = {
     "uint8": "31xB",
-    "uint16": "30xH",
-    "uint32": "28xI",
     "uint64": "24xQ",
     "bytes32": "32s",
 }

@@ -245,7 +245,7 @@ digests = st.binary(min_size=32, max_size=32)
 OF_WORDS = [
     name
     for name in NAMES
-    if all(kind in {"uint8", "uint16", "uint32", "uint64", "bytes32"} for kind, _ in TABLES[name])
+    if all(kind in {"uint8", "uint64", "bytes32"} for kind, _ in TABLES[name])
 ]
 
 

@@ -32,7 +32,7 @@ HOUR_S = 3_600
 FIRST, NOW, SETTLED = 1_000, 1_006, 1_002
 POWER_W = 1_000
 DOMAIN = Domain("Voisin", "1", 31_337, "0x" + "c0" * 20)
-ANNA, BEN, HEAD, NOBODY = ("0x" + digits * 32 for digits in ("aa", "bb", "ee", "99"))
+ANNA, BEN, BEN_2, HEAD, NOBODY = ("0x" + two * 32 for two in ("aa", "bb", "b2", "ee", "99"))
 KEYS = {ANNA: (5).to_bytes(32), BEN: (6).to_bytes(32), HEAD: (7).to_bytes(32)}
 KINDS = {ANNA: "gateway", BEN: "gateway", HEAD: "feeder"}
 STRANGER = (8).to_bytes(32)
@@ -46,33 +46,35 @@ def street(directory, meters=(ANNA, BEN)):
     metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
-        connection.execute(
-            meter.insert(),
-            [
-                {
-                    "meter_id": one,
-                    "valid_from_s": 0,
-                    "valid_until_s": 2**40,
-                    "serial": one,
-                    "party": "anna",
-                    "kind": KINDS[one],
-                    "curve": "secp256k1",
-                    "public_key": PrivateKey(KEYS[one]).public_key.format(compressed=False)[1:],
-                    "rated_power_w": POWER_W,
-                }
-                for one in meters
-            ],
-        )
     rules = SimpleNamespace(interval_of=lambda at_s: at_s // HOUR_S, loss_bound_bp=500)
-    yield SimpleNamespace(
-        database=engine,
+    service = SimpleNamespace(
         writing=engine.begin,
         book=LedgerStore(),
         clock=ReplayClock(NOW * HOUR_S),
         rules=rules,
         domain=DOMAIN,
     )
+    for one in meters:
+        enrol(service, one, from_s=0, until_s=2**40, private=KEYS[one])
+    yield service
     engine.dispose()
+
+
+def enrol(service, meter_id, *, from_s, until_s, private):
+    """Let a key speak for a meter for some time."""
+    values = {
+        "meter_id": meter_id,
+        "valid_from_s": from_s,
+        "valid_until_s": until_s,
+        "serial": meter_id,
+        "party": "anna",
+        "kind": KINDS.get(meter_id, "gateway"),
+        "curve": "secp256k1",
+        "public_key": PrivateKey(private).public_key.format(compressed=False)[1:],
+        "rated_power_w": POWER_W,
+    }
+    with service.writing() as connection:
+        connection.execute(meter.insert().values(**values))
 
 
 @pytest.fixture
@@ -237,6 +239,41 @@ class TestRecordReadings:
         assert told(service, say(FIRST + 1, 200)) == ["accepted"]
         assert told(service, say(FIRST + 2, 150)) == ["register_went_back"]
 
+    def test_compares_with_what_is_stored_if_the_batch_has_nothing_older(self, service):
+        told(service, say(FIRST, 500))
+        assert told(service, say(FIRST + 3, 900), say(FIRST + 1, 400)) == [
+            "accepted",
+            "register_went_back",
+        ]
+
+    def test_compares_with_what_is_stored_if_the_batch_has_only_older_ones(self, service):
+        told(service, say(FIRST, 100), say(FIRST + 3, 900))
+        assert told(service, say(FIRST + 1, 200), say(FIRST + 4, 850)) == [
+            "accepted",
+            "register_went_back",
+        ]
+
+    def test_takes_the_key_that_counts_at_the_instant(self, service):
+        replaced_s = (FIRST + 2) * HOUR_S
+        enrol(service, BEN_2, from_s=0, until_s=replaced_s, private=KEYS[BEN])
+        enrol(service, BEN_2, from_s=replaced_s, until_s=replaced_s + HOUR_S, private=STRANGER)
+        assert told(
+            service,
+            say(FIRST + 1, 1, of=BEN_2, by=KEYS[BEN]),
+            say(FIRST + 2, 2, of=BEN_2, by=KEYS[BEN]),
+            say(FIRST + 2, 2, of=BEN_2, by=STRANGER),
+            say(FIRST + 3, 3, of=BEN_2, by=STRANGER),
+        ) == ["accepted", "wrong_signer", "accepted", "unknown_meter"]
+
+    def test_takes_the_newest_key_where_two_count(self, service):
+        enrol(service, BEN_2, from_s=1, until_s=2**40, private=STRANGER)
+        enrol(service, BEN_2, from_s=0, until_s=2**40, private=KEYS[BEN])
+        assert told(
+            service,
+            say(FIRST, 1, of=BEN_2, by=KEYS[BEN]),
+            say(FIRST, 1, of=BEN_2, by=STRANGER),
+        ) == ["wrong_signer", "accepted"]
+
     def test_returns_the_first_answer_to_what_it_took_before(self, service):
         batch = [say(FIRST, 1), say(FIRST + 1, 2)]
         told(service, *batch)
@@ -300,11 +337,15 @@ class TestFeederHead:
         assert told(service, first) == ["accepted"]
         assert told(service, second) == ["feeder_disagrees"]
 
-    def test_cannot_be_vouched_for_by_a_register_that_somebody_else_signed(self, service):
-        first, second = head(FIRST + 1, 700, 100)
+    def test_is_not_discredited_by_a_register_that_somebody_else_signed(self, service):
+        first, second = head(FIRST + 1, 700, 200)
         forged = dataclasses.replace(second, signature=sign(b"\1" * 32, STRANGER))
         batch = [*homes(FIRST + 1), first, forged]
         assert told(service, *batch) == ["accepted"] * 5 + ["wrong_signer"]
+
+    def test_comes_with_a_register_that_never_spoke_before(self, service):
+        sun = say(FIRST + 1, 5, register=Register.GENERATION)
+        assert told(service, sun, *homes(FIRST + 1), *head(FIRST + 1, 601)) == ["accepted"] * 7
 
     def test_does_not_see_homes_that_come_after_it(self, service):
         batch = [*head(FIRST + 1, 599), *homes(FIRST + 1)]

@@ -257,6 +257,11 @@ class TestVerifyReading:
             with pytest.raises(WrongSignerError):
                 verify_reading(DOMAIN, READING, twisted(seal, form), key())
 
+    def test_refuses_the_mirror_image_of_the_key_that_shares_its_x(self):
+        mirrored = (ORDER - int.from_bytes(PRIVATE)).to_bytes(32)
+        with pytest.raises(WrongSignerError):
+            verify_reading(DOMAIN, READING, signed(READING, mirrored), key())
+
     def test_takes_the_feeder_head_like_a_home(self):
         verify_reading(DOMAIN, READING, signed(READING), key(kind=MeterKind.FEEDER_HEAD))
 
