@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from struct import Struct
 from typing import Any, Final
 
 from coincurve import PrivateKey, PublicKey
@@ -20,6 +21,13 @@ _ADDRESS: Final = 20
 _SIGNATURE: Final = 65
 _LENGTHS: Final = {"address": _ADDRESS, "bytes32": _WORD}
 _V_OFFSET: Final = 27
+_PREFIX: Final = b"\x19\x01"
+_WORDS: Final = {
+    "uint8": "31xB",
+    "uint64": "24xQ",
+    "bytes32": "32s",
+}
+"""How ``struct`` writes a word of each type that it knows."""
 _DOMAIN_FIELDS: Final = (
     ("string", "name"),
     ("string", "version"),
@@ -137,7 +145,33 @@ class Domain:
 
 def digest(domain: Domain, name: str, values: Mapping[str, object]) -> bytes:
     """Return what is signed, 32 bytes."""
-    return keccak(b"\x19\x01" + domain.separator + hash_struct(name, values))
+    return keccak(_PREFIX + domain.separator + hash_struct(name, values))
+
+
+@cache
+def words_of(name: str) -> Struct:
+    """
+    Return what packs a struct of fixed-size fields for ``digest_of_words``: type hash, then fields.
+
+    ``pack`` checks that integers fit, not that there are 32 bytes where 32 are due.
+
+    Raises
+    ------
+    TypedDataError
+        If a field is of another size than a word has.
+    """
+    try:
+        fields = [_WORDS[kind] for kind, _ in _fields(name)]
+    except KeyError as fault:
+        raise TypedDataError(f"{name} is not of words alone") from fault
+    return Struct(f">{_WORD}s{''.join(fields)}")
+
+
+def digest_of_words(domain: Domain, words: bytes) -> bytes:
+    """Return what is signed, 32 bytes, of a struct that ``words_of`` packed."""
+    inner: bytes = _keccak_256(words).digest()
+    outer: bytes = _keccak_256(_PREFIX + domain.separator + inner).digest()
+    return outer
 
 
 def sign(digest: bytes, private_key: bytes) -> bytes:
@@ -155,6 +189,20 @@ def signer_of(digest: bytes, signature: bytes) -> bytes:
     BadSignatureError
         If no key can have made the signature.
     """
+    return address_of_public_key(signing_key(digest, signature))
+
+
+def signing_key(digest: bytes, signature: bytes) -> bytes:
+    """
+    Return the public key x, y, 64 bytes, that signed ``digest``.
+
+    Both values of s are taken, as the contracts' ``ecrecover`` takes them; v tells which key it is.
+
+    Raises
+    ------
+    BadSignatureError
+        If no key can have made the signature.
+    """
     if len(signature) != _SIGNATURE or signature[64] not in {_V_OFFSET, _V_OFFSET + 1}:
         raise BadSignatureError("a signature is 65 bytes r, s, v with v 27 or 28")
     recoverable = signature[:64] + bytes([signature[64] - _V_OFFSET])
@@ -162,7 +210,7 @@ def signer_of(digest: bytes, signature: bytes) -> bytes:
         key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except ValueError as fault:
         raise BadSignatureError("no key can have made this signature") from fault
-    return address_of_public_key(key.format(compressed=False)[1:])
+    return key.format(compressed=False)[1:]
 
 
 def address_of_public_key(public_key: bytes) -> bytes:

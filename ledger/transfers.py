@@ -68,22 +68,22 @@ class LedgersDifferError(InvalidRequest):
 class AmountNotPositiveError(InvalidRequest):
     """An amount below 1, where something is to move or to be held."""
 
-    def __init__(self, transfer_id: str, amount: int) -> None:
-        super().__init__("amount_not_positive", f"{transfer_id}: amount {amount:#x}")
+    def __init__(self, transfer_id: str, given: int) -> None:
+        super().__init__("amount_not_positive", f"{transfer_id}: amount {given:#x}")
 
 
 class AmountTooLargeError(InvalidRequest):
     """An amount above 2^63 - 1, or one that an account's sum cannot hold."""
 
-    def __init__(self, transfer_id: str, amount: int) -> None:
-        super().__init__("amount_too_large", f"{transfer_id}: amount {amount:#x} is too large")
+    def __init__(self, transfer_id: str, given: int) -> None:
+        super().__init__("amount_too_large", f"{transfer_id}: amount {given:#x} is too large")
 
 
 class AmountNotZeroError(InvalidRequest):
     """An amount in a void or an expire, which move nothing."""
 
-    def __init__(self, transfer_id: str, amount: int) -> None:
-        super().__init__("amount_not_zero", f"{transfer_id}: amount {amount:#x}, nothing moves")
+    def __init__(self, transfer_id: str, given: int) -> None:
+        super().__init__("amount_not_zero", f"{transfer_id}: amount {given:#x}, nothing moves")
 
 
 class HoldNamedWronglyError(InvalidRequest):

@@ -4,7 +4,7 @@ The settlement service's tables, beside the ledger's in one database.
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
 ``attempt``) is written once; triggers refuse to change or delete it. ``session``, ``intent``,
 ``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
-an event.
+an event. ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
 ``latency`` holds wall times for display and never enters the journal.
 """
 
@@ -142,8 +142,21 @@ reading = Table(
     Column("quality", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
-    UniqueConstraint("meter_id", "register", "at_s", name="uq_reading"),
-    Index("ix_reading_at", "at_s"),
+    Column("body", LargeBinary, nullable=False),
+    # The instant comes first: readings of one instant come together, and end up side by side.
+    UniqueConstraint("at_s", "meter_id", "register", name="uq_reading"),
+)
+
+register_head = Table(
+    "register_head",
+    metadata,
+    Column("meter_id", Text, primary_key=True),
+    Column("register", Integer, primary_key=True),
+    Column("at_s", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("energy_wh", BigInteger, nullable=False),
+    Column("quality", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 mandate = Table(

@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.clock import Clock
 from ledger.errors import VoisinError
@@ -109,7 +110,8 @@ class Writer:
         """
         Do ``work`` in the next transaction; return its result once it is durable.
 
-        What it raises undoes what it wrote, and nothing else.
+        A refusal that it raises undoes what it wrote, and nothing else; anything else that it
+        raises is a mistake of ours and stops the writer.
 
         Raises
         ------
@@ -159,15 +161,32 @@ class Writer:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             bundles, stop = self._gather(first)
-            try:
-                with explained(), self._engine.begin() as connection:
-                    answers = self._write(connection, bundles)
-            except BaseException as fault:  # noqa: BLE001 - whatever it is, those who wait hear it
-                answers = [fault] * len(bundles)
-            for bundle, found in zip(bundles, answers, strict=True):
+            for bundle, found in zip(bundles, self._commit(bundles), strict=True):
                 bundle.answer(found)
             if stop:
                 return
+
+    def _commit(self, bundles: Sequence[_Bundle]) -> Sequence[Sequence[Any] | BaseException]:
+        """Write bundles in one transaction; return what each is told."""
+        answers: Sequence[Sequence[Any] | BaseException] | None = None
+        try:
+            with explained(), self._engine.begin() as connection:
+                answers = self._write(connection, bundles)
+        except (VoisinError, SQLAlchemyError) as fault:
+            answers = [fault] * len(bundles)
+        finally:
+            if answers is None:
+                self._stop(bundles)
+        return answers
+
+    def _stop(self, bundles: Sequence[_Bundle]) -> None:
+        """Answer everybody: a mistake of ours is about to end the thread."""
+        self._closed = True
+        for bundle in bundles:
+            bundle.answer(WriterClosedError())
+        with suppress(Empty):
+            while (left := self._queue.get_nowait()) is not None:
+                left.answer(WriterClosedError())
 
     def _gather(self, first: _Bundle) -> tuple[list[_Bundle], bool]:
         """Return what waits, ``first`` included, and whether to stop after it."""

@@ -35,6 +35,7 @@ from scripts.benchmarks.measuring import (
     stopwatch_ns,
     write_pages,
 )
+from scripts.benchmarks.recording import verified_row
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from scripts.postgresql import running_postgresql
 
@@ -57,6 +58,7 @@ def run(trial: Trial) -> tuple[Row, ...]:
         _postgresql(),
         _durable(trial.directory),
         *tree.rows(COMMAND),
+        verified_row(trial.directory, COMMAND),
         *_million(trial.directory),
     )
 

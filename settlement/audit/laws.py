@@ -15,6 +15,8 @@ from settlement.audit.recomputation import recompute
 from settlement.chain.reconciliation import reconcile
 from settlement.engine.checkpoints import first_inconsistent
 from settlement.engine.intake import Message, take
+from settlement.engine.market.readings import take_readings
+from settlement.engine.market.registers import first_head_astray, key_of, stored_readings
 from settlement.engine.service import Service
 from settlement.tables import IMMUTABLE, inbox, line, run, session, slice_
 
@@ -142,6 +144,15 @@ def replays_change_nothing(service: Service) -> str | None:
             )
             if isinstance(verdict, Exception) or not verdict.replayed:
                 return f"{row['key']} was not recognized"
+        readings = stored_readings(connection, _REPLAYED_MESSAGES)
+        for signed, answer in zip(
+            readings, take_readings(service, connection, readings), strict=True
+        ):
+            if answer.status != "replayed":
+                return f"reading {key_of(signed.reading)} was not recognized"
+        astray = first_head_astray(connection)
+        if astray is not None:
+            return f"the newest reading of {astray} is not the one that is noted"
         after = service.book.root(connection)
     return None if before == after else f"the log moved from {before} to {after}"
 

@@ -3,12 +3,13 @@ Take messages from outside: kept byte for byte, judged once, answered the same e
 
 The business key says what a message is about. The same key and content returns the first answer
 and changes nothing (law L6). What is refused is kept too, with its reason, and journaled; it does
-not claim the key, so a right message can follow a wrong one.
+not claim the key, so a right message can follow a wrong one. Readings, of which there are most, are
+kept in a table of their own (``settlement.engine.market.registers``).
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,27 +91,18 @@ def take(
     except VoisinError as fault:
         refuse(connection, book, message, fault, at_s=at_s)
         return fault
-    keep(connection, [(message, outcome)], at_s=at_s)
+    connection.execute(
+        inbox.insert().values(
+            key=message.key,
+            content_hash=content,
+            kind=message.kind,
+            source=message.source,
+            body=message.body,
+            outcome=json.dumps(outcome, sort_keys=True),
+            at_s=at_s,
+        )
+    )
     return Verdict(outcome, replayed=False)
-
-
-def keep(
-    connection: Connection, judged: Sequence[tuple[Message, Outcome]], *, at_s: UnixSeconds
-) -> None:
-    """Keep messages that were found good, each with its answer."""
-    rows = [
-        {
-            "key": message.key,
-            "content_hash": content_hash(message),
-            "kind": message.kind,
-            "source": message.source,
-            "body": message.body,
-            "outcome": json.dumps(outcome, sort_keys=True),
-            "at_s": at_s,
-        }
-        for message, outcome in judged
-    ]
-    connection.execute(inbox.insert(), rows)
 
 
 def content_hash(message: Message) -> bytes:

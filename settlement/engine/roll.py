@@ -1,10 +1,10 @@
 """Enrol a community: parties, wallets, meters, stations; here and in the contracts."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from contracts.typed_data import keccak
 from ledger.errors import NotFound
@@ -25,6 +25,19 @@ _FUND_GAS: Final = 6_000_000
 _FOREVER_S: Final = 2**62
 _CHAIN_KIND: Final = {"station": 0, "gateway": 1, "feeder": 2}
 _CHAIN_CURVE: Final = {"secp256k1": 0, "secp256r1": 1}
+_KEYS: Final = (
+    select(
+        meter.c.meter_id,
+        meter.c.curve,
+        meter.c.public_key,
+        meter.c.kind,
+        meter.c.rated_power_w,
+        meter.c.valid_from_s,
+        meter.c.valid_until_s,
+    )
+    .where(meter.c.meter_id.in_(bindparam("meter_ids", expanding=True)))
+    .order_by(meter.c.valid_from_s.desc())
+)
 
 
 class UnknownMeterError(NotFound):
@@ -184,29 +197,42 @@ def meter_key(connection: Connection, meter_id: str, at_s: UnixSeconds) -> Meter
     UnknownMeterError
         If none is enrolled and valid then.
     """
-    found = (
-        connection.execute(
-            select(meter)
-            .where(
-                meter.c.meter_id == meter_id,
-                meter.c.valid_from_s <= at_s,
-                meter.c.valid_until_s > at_s,
-            )
-            .order_by(meter.c.valid_from_s.desc())
+    return key_at(meter_keys(connection, (meter_id,)), meter_id, at_s)
+
+
+def meter_keys(
+    connection: Connection, meter_ids: Iterable[str]
+) -> Mapping[str, Sequence[MeterKey]]:
+    """Return every key that speaks for each of the meters at some instant, the newest first."""
+    keys: dict[str, list[MeterKey]] = {}
+    for meter_id, curve, public_key, kind, rated_power_w, from_s, until_s in connection.execute(
+        _KEYS, {"meter_ids": sorted(meter_ids)}
+    ):
+        key = MeterKey(
+            curve=Curve(curve),
+            public_key=public_key,
+            kind=MeterKind(kind),
+            rated_power_w=Watts(rated_power_w),
+            valid_from_s=UnixSeconds(from_s),
+            valid_until_s=UnixSeconds(until_s),
         )
-        .mappings()
-        .first()
-    )
-    if found is None:
-        raise UnknownMeterError(meter_id)
-    return MeterKey(
-        curve=Curve(found["curve"]),
-        public_key=found["public_key"],
-        kind=MeterKind(found["kind"]),
-        rated_power_w=Watts(found["rated_power_w"]),
-        valid_from_s=UnixSeconds(found["valid_from_s"]),
-        valid_until_s=UnixSeconds(found["valid_until_s"]),
-    )
+        keys.setdefault(meter_id, []).append(key)
+    return keys
+
+
+def key_at(keys: Mapping[str, Sequence[MeterKey]], meter_id: str, at_s: UnixSeconds) -> MeterKey:
+    """
+    Return which of the meters' ``keys`` speaks for ``meter_id`` at an instant.
+
+    Raises
+    ------
+    UnknownMeterError
+        If none is enrolled and valid then.
+    """
+    for key in keys.get(meter_id, ()):
+        if key.valid_from_s <= at_s < key.valid_until_s:
+            return key
+    raise UnknownMeterError(meter_id)
 
 
 def fund_wallets(service: Service, amounts: Mapping[str, int], *, purpose: str) -> None:

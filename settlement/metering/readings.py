@@ -1,11 +1,23 @@
 """Say what a meter's register reads at an instant, and what of it is signed."""
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
-from contracts.typed_data import Domain, TypedDataError, digest
+from contracts.typed_data import (
+    Domain,
+    TypedDataError,
+    digest,
+    digest_of_words,
+    type_hash,
+    words_of,
+)
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours
+
+_TYPE: Final = "Reading"
+_METER_ID_BYTES: Final = 32
 
 
 class Register(IntEnum):
@@ -57,6 +69,38 @@ def reading_digest(domain: Domain, reading: Reading) -> bytes:
     MalformedReadingError
         If a field does not fit its type.
     """
+    at_s, sequence, energy_wh = reading.at_s, reading.sequence, reading.energy_wh
+    meter = _meter_bytes(reading.meter_id)
+    if meter is None or not type(at_s) is type(sequence) is type(energy_wh) is int:
+        return _any_digest(domain, reading)
+    try:
+        words = words_of(_TYPE).pack(
+            type_hash(_TYPE),
+            meter,
+            reading.register,
+            at_s,
+            sequence,
+            energy_wh,
+            reading.quality,
+        )
+    except struct.error:
+        return _any_digest(domain, reading)
+    return digest_of_words(domain, words)
+
+
+def _meter_bytes(meter_id: str) -> bytes | None:
+    """Return the 32 bytes of a meter id, or None if it is not written as gateways do."""
+    if not meter_id.startswith("0x"):
+        return None
+    try:
+        raw = bytes.fromhex(meter_id[2:])
+    except ValueError:
+        return None
+    return raw if len(raw) == _METER_ID_BYTES and len(meter_id) == 2 + 2 * len(raw) else None
+
+
+def _any_digest(domain: Domain, reading: Reading) -> bytes:
+    """Return the digest by the general encoding, which says which field does not fit."""
     values = {
         "meterId": reading.meter_id,
         "register": int(reading.register),
@@ -66,6 +110,6 @@ def reading_digest(domain: Domain, reading: Reading) -> bytes:
         "quality": int(reading.quality),
     }
     try:
-        return digest(domain, "Reading", values)
+        return digest(domain, _TYPE, values)
     except TypedDataError as fault:
         raise MalformedReadingError(str(fault)) from fault

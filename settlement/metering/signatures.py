@@ -7,8 +7,7 @@ from typing import Final
 from contracts.typed_data import (
     BadSignatureError,
     Domain,
-    address_of_public_key,
-    signer_of,
+    signing_key,
 )
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, Watts
@@ -105,10 +104,10 @@ def verify_reading(domain: Domain, reading: Reading, signature: bytes, key: Mete
         raise WrongCurveError(reading.meter_id, key.curve)
     digest = reading_digest(domain, reading)
     try:
-        signer = signer_of(digest, signature)
+        signer = signing_key(digest, signature)
     except BadSignatureError as fault:
         raise WrongSignerError(reading.meter_id) from fault
-    if signer != address_of_public_key(key.public_key):
+    if signer != key.public_key:
         raise WrongSignerError(reading.meter_id)
     return digest
 

@@ -58,6 +58,8 @@ def test_bodies_keep_to_their_length():
     long = [
         f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {body_length(function)}"
         for path in sources()
+        # A step of a migration names every column of a table once, and is never read for its sense.
+        if path.parent.name != "versions"
         for function in functions(ast.parse(path.read_text()))
         if body_length(function) > BODY_MAX
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from ledger.units import UnixSeconds, WattHours
+from settlement.engine.market.registers import last_reading
 from settlement.engine.service import Service
 from settlement.metering.readings import Register
 from settlement.tables import meter, reading, session, slice_
@@ -84,17 +85,9 @@ def _of_meter(
 
 def _earlier(connection: Connection, one: RowMapping, begin_s: UnixSeconds) -> int | None:
     """Return the register when the meter last spoke before ``begin_s``, if it ever did."""
-    found = connection.execute(
-        select(reading.c.energy_wh)
-        .where(
-            reading.c.meter_id == one["meter_id"],
-            reading.c.register == one["register"],
-            reading.c.at_s < begin_s,
-        )
-        .order_by(reading.c.at_s.desc())
-        .limit(1)
-    ).scalar()
-    return None if found is None else int(found)
+    register, until_s = Register(one["register"]), UnixSeconds(begin_s - 1)
+    found = last_reading(connection, one["meter_id"], register, until_s)
+    return None if found is None else found.energy_wh
 
 
 def stations_energy(connection: Connection, interval: int) -> WattHours:

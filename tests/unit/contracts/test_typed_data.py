@@ -17,12 +17,15 @@ from contracts.typed_data import (
     address_of,
     address_of_public_key,
     digest,
+    digest_of_words,
     encode_type,
     hash_struct,
     keccak,
     sign,
     signer_of,
+    signing_key,
     type_hash,
+    words_of,
 )
 
 TABLES = json.loads(files("contracts").joinpath("typed_data.json").read_text(encoding="utf-8"))
@@ -239,6 +242,32 @@ privates = st.integers(1, ORDER - 1).map(lambda number: number.to_bytes(32))
 digests = st.binary(min_size=32, max_size=32)
 
 
+OF_WORDS = [
+    name
+    for name in NAMES
+    if all(kind in {"uint8", "uint64", "bytes32"} for kind, _ in TABLES[name])
+]
+
+
+class TestDigestOfWords:
+    @pytest.mark.parametrize("name", OF_WORDS)
+    @given(st.data())
+    @settings(max_examples=25, deadline=None)
+    def test_is_the_digest_of_the_same_fields(self, name, data):
+        values = data.draw(value_of(name))
+        fields = [values[field] for _, field in TABLES[name]]
+        words = words_of(name).pack(type_hash(name), *fields)
+        assert digest_of_words(DOMAIN, words) == digest(DOMAIN, name, values)
+
+    def test_knows_readings_whose_digests_are_asked_for_most(self):
+        assert "Reading" in OF_WORDS
+
+    @pytest.mark.parametrize("name", sorted(set(NAMES) - set(OF_WORDS)))
+    def test_refuses_a_type_that_is_not_of_words_alone(self, name):
+        with pytest.raises(TypedDataError):
+            words_of(name)
+
+
 class TestSign:
     @given(privates, digests)
     @settings(max_examples=60, deadline=None)
@@ -264,6 +293,15 @@ class TestSign:
         for n in range(1, 40):
             signature = sign(keccak(bytes([n])), PRIVATE)
             assert int.from_bytes(signature[32:64]) <= ORDER // 2
+
+
+class TestSigningKey:
+    @given(st.binary(min_size=32, max_size=32), st.integers(1, ORDER - 1))
+    @settings(max_examples=25, deadline=None)
+    def test_is_the_public_key_of_whoever_signed(self, said, secret):
+        private = secret.to_bytes(32)
+        expected = eth_keys.PrivateKey(private).public_key.to_bytes()
+        assert signing_key(said, sign(said, private)) == expected
 
 
 class TestSignerOf:

@@ -30,6 +30,7 @@ from scripts.benchmarks import (
 )
 from scripts.benchmarks.books.twin import RawTwin, rows_of
 from scripts.benchmarks.machine import Trial
+from scripts.benchmarks.recording import verified_row
 from scripts.benchmarks.rivals import comparison
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense, plain
 from scripts.benchmarks.stage import START_S, Stage
@@ -313,6 +314,11 @@ class TestAreas:
             "interval_settle_ms": Sense.COST,
             "readings_recorded_per_s": Sense.SHARE,
         }
+
+    def test_measures_readings_from_parsed_json_to_the_durable_commit(self, tmp_path):
+        found = verified_row(tmp_path, "scripts/bench ledger")
+        assert (found.name, found.unit) == ("verified_readings", "readings/s")
+        assert found.baseline.sense is Sense.SHARE
 
     def test_refuses_a_rival_that_comes_to_another_digest(self, monkeypatch, tmp_path):
         monkeypatch.setitem(settlement._TYPES, "Reading", settlement._TYPES["Reading"][:-1])

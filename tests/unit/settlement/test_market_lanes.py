@@ -197,6 +197,7 @@ class TestProgress:
                 quality=0,
                 digest=b"",
                 signature=b"",
+                body=b"",
             )
         )
 

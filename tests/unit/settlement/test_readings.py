@@ -1,6 +1,7 @@
 """A reading's digest is EIP-712's own, and only the meter's valid gateway key can sign it."""
 
 import dataclasses
+import re
 
 import pytest
 from eth_account import Account
@@ -8,7 +9,16 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.typed_data import Domain, keccak, sign
+from contracts.typed_data import (
+    BadSignatureError,
+    Domain,
+    TypedDataError,
+    address_of_public_key,
+    digest,
+    keccak,
+    sign,
+    signer_of,
+)
 from ledger.errors import UnverifiedReading
 from settlement.metering.readings import (
     MalformedReadingError,
@@ -31,6 +41,7 @@ from settlement.metering.signatures import (
 
 PRIVATE, OTHER = (5).to_bytes(32), (6).to_bytes(32)
 DOMAIN = Domain("Voisin", "1", 31_337, "0x" + "c0" * 20)
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 METER = "0x" + "4d" * 32
 READING = Reading(METER, Register.EXPORT, 1_557_100_800, 7, 123_456, Quality.MEASURED)
 FIELDS = (
@@ -58,6 +69,31 @@ def key(**changes):
 
 def signed(reading, private=PRIVATE, domain=DOMAIN):
     return sign(reading_digest(domain, reading), private)
+
+
+def twisted(seal, form):
+    """A signature in another form: of the same key, of another key, or of none."""
+    r, s, v = seal[:32], int.from_bytes(seal[32:64]), seal[64]
+    return {
+        "as signed": seal,
+        "other s": r + (ORDER - s).to_bytes(32) + bytes([v]),
+        "other s and v": r + (ORDER - s).to_bytes(32) + bytes([55 - v]),
+        "other v": seal[:64] + bytes([55 - v]),
+        "zeros": bytes(64) + bytes([v]),
+        "beyond": ORDER.to_bytes(32) + seal[32:],
+    }[form]
+
+
+def values_of(reading):
+    """The fields of a reading by the names that decision 0003 gives them."""
+    return {
+        "meterId": reading.meter_id,
+        "register": int(reading.register),
+        "at": reading.at_s,
+        "sequence": reading.sequence,
+        "energyWh": reading.energy_wh,
+        "quality": int(reading.quality),
+    }
 
 
 def foreign_digest(reading):
@@ -151,6 +187,43 @@ class TestReadingDigest:
         assert caught.value.code == "malformed_reading"
         assert isinstance(caught.value, UnverifiedReading)
 
+    @given(
+        st.sampled_from(
+            [
+                METER,
+                METER.upper(),
+                METER[2:],
+                "0x" + "4D" * 32,
+                "0x" + " 4d" * 32,
+                "0x" + "4d" * 31 + " 4",
+                "0x" + "4d" * 31,
+                "0x" + "\u0664d" * 32,
+                "",
+            ]
+        ),
+        *[st.sampled_from([0, 1, 255, 256, 2**64 - 1, 2**64, -1, True, False, 1.0, "1", None])] * 3,
+    )
+    @settings(max_examples=200, deadline=None)
+    def test_agrees_with_the_general_encoding_on_what_is_odd(self, meter_id, at_s, number, energy):
+        odd = dataclasses.replace(
+            READING, meter_id=meter_id, at_s=at_s, sequence=number, energy_wh=energy
+        )
+        try:
+            expected = digest(DOMAIN, "Reading", values_of(odd))
+        except TypedDataError as fault:
+            with pytest.raises(MalformedReadingError, match=re.escape(str(fault))):
+                reading_digest(DOMAIN, odd)
+        else:
+            assert reading_digest(DOMAIN, odd) == expected
+
+
+def recovered_otherwise(reading, signature):
+    """Say who signed by the address of the recovered key, as the contracts do."""
+    try:
+        return signer_of(reading_digest(DOMAIN, reading), signature)
+    except BadSignatureError:
+        return None
+
 
 class TestVerifyReading:
     @given(readings)
@@ -158,6 +231,36 @@ class TestVerifyReading:
     def test_returns_the_digest_that_the_gateway_signed(self, reading):
         expected = reading_digest(DOMAIN, reading)
         assert verify_reading(DOMAIN, reading, signed(reading), key()) == expected
+
+    @given(
+        readings,
+        st.sampled_from(["as signed", "other s", "other s and v", "other v", "zeros", "beyond"]),
+        st.sampled_from([PRIVATE, PRIVATE, OTHER]),
+        st.sampled_from([None, 0, 1, 2, 26, 27, 28, 29, 255]),
+    )
+    @settings(max_examples=120, deadline=None)
+    def test_is_as_strict_as_comparing_the_recovered_address(self, reading, form, private, v):
+        seal = twisted(signed(reading, private), form)
+        seal = seal if v is None else seal[:64] + bytes([v])
+        right = recovered_otherwise(reading, seal) == address_of_public_key(key().public_key)
+        try:
+            verify_reading(DOMAIN, reading, seal, key())
+        except WrongSignerError:
+            assert not right
+        else:
+            assert right
+
+    def test_takes_either_value_of_s_but_only_with_its_own_v(self):
+        seal = signed(READING)
+        verify_reading(DOMAIN, READING, twisted(seal, "other s and v"), key())
+        for form in ("other s", "other v"):
+            with pytest.raises(WrongSignerError):
+                verify_reading(DOMAIN, READING, twisted(seal, form), key())
+
+    def test_refuses_the_mirror_image_of_the_key_that_shares_its_x(self):
+        mirrored = (ORDER - int.from_bytes(PRIVATE)).to_bytes(32)
+        with pytest.raises(WrongSignerError):
+            verify_reading(DOMAIN, READING, signed(READING, mirrored), key())
 
     def test_takes_the_feeder_head_like_a_home(self):
         verify_reading(DOMAIN, READING, signed(READING), key(kind=MeterKind.FEEDER_HEAD))

@@ -147,6 +147,25 @@ class TestFaults:
             blocker.set()
         assert faults
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_mistake_of_ours_lets_nobody_wait_for_ever(self, ledger):
+        with (
+            Writer(ledger.engine, ReplayClock(5), book=ledger.book) as writer,
+            ThreadPoolExecutor(4) as threads,
+        ):
+            blocker = threading.Event()
+            first = threads.submit(writer.run, lambda _: blocker.wait(5))
+            wrong = threads.submit(writer.run, lambda _: 1 // 0)
+            after = threads.submit(writer.submit, (move("x", accounts.world(), BEN, 1),))
+            blocker.set()
+            for one in (wrong, after):
+                with pytest.raises(WriterClosedError):
+                    one.result(timeout=5)
+            first.result(timeout=5)
+            with pytest.raises(WriterClosedError):
+                writer.submit((move("y", accounts.world(), BEN, 1),))
+        assert ledger.size() == 0
+
     def test_a_closed_writer_takes_nothing_and_finishes_what_it_took(self, ledger):
         with Writer(ledger.engine, ReplayClock(5), book=ledger.book) as writer:
             pass
