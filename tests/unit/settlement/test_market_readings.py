@@ -16,8 +16,9 @@ from sqlalchemy import select
 from contracts.typed_data import Domain, sign
 from ledger.clock import ReplayClock
 from ledger.errors import VoisinError
-from ledger.store import LedgerStore, create_tables, open_engine
+from ledger.store import LedgerStore, migrate, open_engine
 from ledger.tables import entry
+from ledger.tables import metadata as ledger_tables
 from settlement.engine.market.readings import SignedReading, record_readings
 from settlement.engine.market.registers import (
     first_head_astray,
@@ -42,7 +43,7 @@ STRANGER = (8).to_bytes(32)
 def street(directory, meters=(ANNA, BEN)):
     """A service with two homes, the third hour settled, and six hours gone."""
     engine = open_engine(Path(directory) / "voisin.sqlite")
-    create_tables(engine)
+    migrate(engine, "ledger", ledger_tables)
     metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
