@@ -8,6 +8,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from api.desk import Desk
+from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.engine.overview import overview
 from settlement.engine.service import Service
 from settlement.engine.tracing import trace
@@ -27,6 +28,14 @@ class Context:
     """What the composition root adds to the overview: state, clock, laws."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop, so that streams end."""
+    reconciler: Reconciler = field(init=False)
+    """Compares books, meters and chain after every work at the desk."""
+
+    def __post_init__(self) -> None:
+        """Let a reconciler follow every work at the desk."""
+        reconciler = Reconciler(self.service)
+        object.__setattr__(self, "reconciler", reconciler)
+        self.desk.follow_with(reconciler.after)
 
     def overview(self) -> dict[str, Any]:
         """Return how the community stands now."""

@@ -13,6 +13,7 @@ from ledger.clock import ReplayClock
 from scripts import neighbourhood
 from scripts.replay import Memory, Replay, World, places_of
 from scripts.verdict import roots_of, verify
+from settlement.audit.reconciliation.breaks import all_breaks
 
 SEED = 1
 LEAD_S = 7 * 86_400
@@ -30,6 +31,11 @@ class Community:
     field: Replay
     devnet: object
 
+    @property
+    def reconciler(self):
+        """Whoever follows every work at the desk."""
+        return self.running.desk._follow.__self__
+
     async def run(self, work):
         """Do something that writes, at the desk."""
         return await self.running.desk.run(work)
@@ -38,6 +44,12 @@ class Community:
         """Check every law; return those that are broken."""
         laws = await self.run(lambda: verify(self.service, self.directory))
         return {name: fault for name, fault in laws.items() if fault is not None}
+
+    async def breaks(self):
+        """Compare everything; return every break that ever was, a mended one too."""
+        await self.run(self.reconciler.everything)
+        with self.service.reading() as connection:
+            return all_breaks(connection)
 
     def roots(self):
         return roots_of(self.service, self.devnet)

@@ -1,0 +1,157 @@
+"""
+Reconcile after every block and every run, with what they touched; and everything when asked.
+
+A pass reads ledger and chain at the same final block. It only reads, unless a break opens or
+closes. It runs where everything that writes takes its turn, after the work and its answer and
+before the next: so a break is found before anything is posted on top of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from ledger.errors import ChainUnavailable
+from ledger.units import UnixSeconds
+from settlement.audit.recomputation import collect_again
+from settlement.audit.reconciliation import energy, events, money, roots
+from settlement.audit.reconciliation.breaks import Break, note, open_breaks
+from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
+from settlement.audit.reconciliation.mirror import Mirror
+from settlement.audit.reconciliation.scope import (
+    NOTHING,
+    Scope,
+    collect_scope,
+    ends_of,
+)
+from settlement.engine.checkpoints import first_inconsistent
+from settlement.engine.service import Service
+
+_LOG = structlog.get_logger("voisin.reconciliation")
+_REPLAYED: Final = "as replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the last pass has shown."""
+
+    at_s: UnixSeconds
+    """Domain instant of the pass, in Unix seconds."""
+    height: int
+    """Final block that both sides were read at."""
+    whole: bool
+    """Whether it looked at everything."""
+    checked: Mapping[Equation, int]
+    """Comparisons made, by equation."""
+    breaks: tuple[Break, ...]
+    """Breaks that last."""
+    duration_ns: int
+    """Wall time that it took, in ns; for display only."""
+
+
+class Reconciler:
+    """Compares the books with themselves, with the meters and with the chain, pass by pass."""
+
+    def __init__(self, service: Service) -> None:
+        self._service: Final = service
+        self._mirror = Mirror()
+        self._done = NOTHING
+        self.report: Report | None = None
+        """What the last pass has shown; None before the first."""
+
+    def after(self) -> None:
+        """
+        Compare what has moved since the last pass; everything the first time and at a day's end.
+
+        Nothing is done if nothing moved. A node that does not answer is asked again next time.
+        """
+        with self._service.reading() as connection:
+            ends = ends_of(self._service, connection)
+        if ends == self._done or ends.height < 0:
+            return
+        try:
+            self._pass(whole=self._done == NOTHING or self._done.days != ends.days)
+        except ChainUnavailable as fault:
+            # What is half compared is worth nothing; the next pass begins anew.
+            self._done = NOTHING
+            _LOG.warning("reconciliation_put_off", code=fault.code, detail=str(fault))
+
+    def everything(self) -> Report:
+        """
+        Compare everything that is stored, from the first entry on.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not answer.
+        """
+        return self._pass(whole=True)
+
+    def _pass(self, *, whole: bool) -> Report:
+        began_ns = monotonic_ns()
+        with self._service.reading() as connection:
+            since = NOTHING if whole else self._done
+            self._mirror = Mirror() if whole else self._mirror
+            self._done = NOTHING
+            until = ends_of(self._service, connection)
+            standing = open_breaks(connection)
+            broken = {one.subject for one in standing}
+            scope = collect_scope(self._service, connection, since, until, broken)
+            compared = tuple(self._compare(connection, scope))
+        breaks = note(self._service, standing, compared, height=until.height, whole=whole)
+        self._done = until
+        self.report = Report(
+            at_s=self._service.clock.now_s(),
+            height=until.height,
+            whole=whole,
+            checked=Counter(one.equation for one in compared),
+            breaks=breaks,
+            duration_ns=monotonic_ns() - began_ns,
+        )
+        return self.report
+
+    def _compare(self, connection: Connection, scope: Scope) -> Iterator[Comparison]:
+        service = self._service
+        books = money.advance_books(connection, scope, self._mirror)
+        yield from money.debits_and_credits(books)
+        yield from money.fields(service, scope, books, self._mirror)
+        yield from money.sessions(scope)
+        yield from events.one_to_one(service, scope)
+        signatures = energy.Signatures(service, connection)
+        for row in scope.runs:
+            collected = collect_again(service, connection, row)
+            yield from energy.of_run(service, scope, row, collected)
+            yield from signatures.of_run(row)
+            yield roots.of_run(service, scope, row, collected)
+        yield from energy.of_sessions(connection, scope)
+        yield from roots.of_newest(service, scope)
+        yield from roots.of_checkpoints(connection, scope)
+        yield from money.replayed(books)
+        if scope.whole:
+            yield from _journal(service, connection)
+
+
+def _journal(service: Service, connection: Connection) -> Iterator[Comparison]:
+    """E8 and E9 of the journal itself: its entries, replayed, and its checkpoints."""
+    replay = service.book.replay(connection)
+    for subject, fault in (
+        ("journal/balances", replay.balances),
+        ("journal/holds", replay.holds),
+        ("journal/log", replay.log),
+    ):
+        yield Comparison(
+            Equation.REPLAY, subject, fault or _REPLAYED, _REPLAYED, Owner.SERVICE, "first fault"
+        )
+    fault = first_inconsistent(service, connection)
+    yield Comparison(
+        Equation.ROOTS,
+        "log",
+        fault or _REPLAYED,
+        _REPLAYED,
+        Owner.SERVICE,
+        "the log recomputed, every signed checkpoint",
+    )
