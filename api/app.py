@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from api import problems
 from api.dependencies import Context
 from api.ocpp_port import ocpp_router
-from api.routes import community, members, readings, sessions
+from api.routes import community, members, operations, readings, sessions
 from api.web.pages import mount_static, pages_router
 
 _DESCRIPTION: Final = (
@@ -24,7 +24,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for one in (community, members, readings, sessions):
+    for one in (community, members, operations, readings, sessions):
         app.include_router(one.router)
     app.include_router(ocpp_router(context.service, context.desk))
     app.include_router(pages_router(context.overview, context.trace))

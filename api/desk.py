@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from ledger.errors import VoisinError
+
 Result = TypeVar("Result")
 
 
@@ -20,6 +22,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._follow: Callable[[], None] | None = None
+        self._closed_by: VoisinError | None = None
         self._thread: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
         self._waiting = 0
         self._idle = asyncio.Event()
@@ -29,8 +32,22 @@ class Desk:
         """Let ``follow`` run after every work, whatever came of it."""
         self._follow = follow
 
+    def close_writes(self, fault: VoisinError) -> None:
+        """Refuse everything from now on, with ``fault``: the service only reads."""
+        self._closed_by = fault
+
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` after everything that came before it, and return its result."""
+        """
+        Run ``work`` after everything that came before it, and return its result.
+
+        Raises
+        ------
+        VoisinError
+            If writes are closed: what closed them.
+        """
+        if self._closed_by is not None:
+            # One error answers many requests; it must not collect their traces.
+            raise self._closed_by.with_traceback(None)
         loop = asyncio.get_running_loop()
         self.expect()
         try:

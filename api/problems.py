@@ -16,6 +16,7 @@ from ledger.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    Unavailable,
     UnverifiedReading,
     VoisinError,
 )
@@ -30,6 +31,7 @@ STATUS: Final = {
     UnverifiedReading: 422,
     ChainUnavailable: 503,
     ChainError: 502,
+    Unavailable: 503,
     Integrity: 500,
 }
 """HTTP status of each family; a subfamily stands before its parent."""
