@@ -56,12 +56,17 @@ class Community:
 
 
 @contextlib.asynccontextmanager
-async def community(directory, kind=Replay):
-    """Open a community of one day in ``directory``, its field played by ``kind``."""
+async def community(directory, kind=Replay, *, played=False):
+    """
+    Open a community of one day in ``directory``, its field played by ``kind``.
+
+    ``played`` says that the directory holds the day settled already, by ``scripts.demo_week``.
+    """
     parameters, dataset = load_parameters(), load_dataset()
     keys = build_keys(dataset, parameters, seed=SEED)
     schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
-    clock = ReplayClock(neighbourhood.clock_start(schedule, 0))
+    first = len(schedule.events) if played else 0
+    clock = ReplayClock(neighbourhood.clock_start(schedule, first))
     rules = neighbourhood.rules(parameters, dataset)
     async with contextlib.AsyncExitStack() as stack:
         devnet, url = await stack.enter_async_context(
@@ -74,6 +79,7 @@ async def community(directory, kind=Replay):
             serving(service, host="127.0.0.1", port=0, status=dict)
         )
         world = World(parameters, keys, schedule, places_of(running))
-        await neighbourhood.move_in(running, world, seed=SEED)
+        if not played:
+            await neighbourhood.move_in(running, world, seed=SEED)
         field = kind(world, running, clock, Memory(directory / "replay.json"))
         yield Community(directory, service, running, world, clock, field, devnet)

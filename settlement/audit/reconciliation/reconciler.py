@@ -24,6 +24,7 @@ from settlement.audit.reconciliation.equations import Comparison, Equation, Owne
 from settlement.audit.reconciliation.mirror import Mirror
 from settlement.audit.reconciliation.scope import (
     NOTHING,
+    Ends,
     Scope,
     collect_scope,
     ends_of,
@@ -53,6 +54,16 @@ class Report:
     """Wall time that it took, in ns; for display only."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What a pass has read, before anything is written."""
+
+    height: int
+    whole: bool
+    standing: tuple[Break, ...]
+    compared: tuple[Comparison, ...]
+
+
 class Reconciler:
     """Compares the books with themselves, with the meters and with the chain, pass by pass."""
 
@@ -69,12 +80,15 @@ class Reconciler:
 
         Nothing is done if nothing moved. A node that does not answer is asked again next time.
         """
-        with self._service.reading() as connection:
-            ends = ends_of(self._service, connection)
-        if ends == self._done or ends.height < 0:
-            return
+        began_ns = monotonic_ns()
         try:
-            self._pass(whole=self._done == NOTHING or self._done.days != ends.days)
+            with self._service.reading() as connection:
+                until = ends_of(self._service, connection)
+                if until == self._done or until.height < 0:
+                    return
+                whole = self._done == NOTHING or self._done.days != until.days
+                passed = self._read(connection, until, whole=whole)
+            self._note(passed, began_ns)
         except ChainUnavailable as fault:
             # What is half compared is worth nothing; the next pass begins anew.
             self._done = NOTHING
@@ -89,26 +103,38 @@ class Reconciler:
         ChainUnavailable
             If the node does not answer.
         """
-        return self._pass(whole=True)
-
-    def _pass(self, *, whole: bool) -> Report:
         began_ns = monotonic_ns()
         with self._service.reading() as connection:
-            since = NOTHING if whole else self._done
-            self._mirror = Mirror() if whole else self._mirror
-            self._done = NOTHING
             until = ends_of(self._service, connection)
-            standing = open_breaks(connection)
-            broken = {one.subject for one in standing}
-            scope = collect_scope(self._service, connection, since, until, broken)
-            compared = tuple(self._compare(connection, scope))
-        breaks = note(self._service, standing, compared, height=until.height, whole=whole)
+            passed = self._read(connection, until, whole=True)
+        return self._note(passed, began_ns)
+
+    def _read(self, connection: Connection, until: Ends, *, whole: bool) -> _Pass:
+        """Compare what is to be compared, all in one transaction and at one final block."""
+        since = NOTHING if whole else self._done
+        self._mirror = Mirror() if whole else self._mirror
+        self._done = NOTHING
+        standing = open_breaks(connection)
+        broken = {one.subject for one in standing}
+        scope = collect_scope(self._service, connection, since, until, broken)
+        compared = tuple(self._compare(connection, scope))
         self._done = until
+        return _Pass(until.height, whole, standing, compared)
+
+    def _note(self, passed: _Pass, began_ns: int) -> Report:
+        """Open and close breaks, and keep the report."""
+        breaks = note(
+            self._service,
+            passed.standing,
+            passed.compared,
+            height=passed.height,
+            whole=passed.whole,
+        )
         self.report = Report(
             at_s=self._service.clock.now_s(),
-            height=until.height,
-            whole=whole,
-            checked=Counter(one.equation for one in compared),
+            height=passed.height,
+            whole=passed.whole,
+            checked=Counter(one.equation for one in passed.compared),
             breaks=breaks,
             duration_ns=monotonic_ns() - began_ns,
         )
@@ -126,7 +152,7 @@ class Reconciler:
             collected = collect_again(service, connection, row)
             yield from energy.of_run(service, scope, row, collected)
             yield from signatures.of_run(row)
-            yield roots.of_run(service, scope, row, collected)
+            yield from roots.of_run(service, scope, row, collected)
         yield from energy.of_sessions(connection, scope)
         yield from roots.of_newest(service, scope)
         yield from roots.of_checkpoints(connection, scope)

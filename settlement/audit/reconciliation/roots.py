@@ -12,18 +12,18 @@ from settlement.engine.service import Service
 from settlement.trading.settle import settle
 
 
-def of_run(service: Service, scope: Scope, row: RowMapping, collected: Collected) -> Comparison:
-    """E8: the run settled again from signed inputs has the root that was anchored, or stored."""
+def of_run(
+    service: Service, scope: Scope, row: RowMapping, collected: Collected
+) -> Iterator[Comparison]:
+    """E8: the run settled again from signed inputs, as stored and as anchored: one root."""
     event = scope.settled.get(row["run"])
-    anchored = event.arguments["root"] if event else "0x" + row["root"].hex()
-    return Comparison(
-        Equation.ROOTS,
-        run_trace(service, row),
-        "0x" + settle(collected.inputs).root.hex(),
-        anchored,
-        Owner.SERVICE,
-        "recomputed, anchored" if event else "recomputed, stored and on its way to the chain",
-    )
+    trace_id = run_trace(service, row)
+    stored, again = ("0x" + one.hex() for one in (row["root"], settle(collected.inputs).root))
+    yield Comparison(Equation.ROOTS, trace_id, again, stored, Owner.SERVICE, "recomputed, stored")
+    if event is not None:
+        anchored = f"{trace_id}/anchored"
+        said = event.arguments["root"]
+        yield Comparison(Equation.ROOTS, anchored, again, said, Owner.SERVICE, "recomputed, told")
 
 
 def of_newest(service: Service, scope: Scope) -> Iterator[Comparison]:
