@@ -6,9 +6,8 @@ from typing import Final
 from sqlalchemy import RowMapping
 
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
-from settlement.audit.reconciliation.scope import Scope, run_trace
+from settlement.audit.reconciliation.scope import Scope
 from settlement.chain.indexer import FinalEvent
-from settlement.engine.service import Service
 
 Claims = dict[str, int | None]
 """Transfers that an event stands for: amount by id, 0 for a void, None for one not to be made."""
@@ -17,16 +16,16 @@ _ABSENT: Final = "no transfer"
 _UNCLAIMED: Final = "no event or run"
 
 
-def one_to_one(service: Service, scope: Scope) -> Iterator[Comparison]:
+def one_to_one(scope: Scope) -> Iterator[Comparison]:
     """E5: every final event has its transfers, every transfer its event or run."""
     found = {row["id"]: row for row in scope.moved}
     claimed: set[str] = set()
     for event in scope.events:
-        for identity, amount in _claims(service, scope, event).items():
+        for identity, amount in _claims(scope, event).items():
             if amount is not None:
                 claimed.add(identity)
                 yield _of_claim(event, identity, amount, found)
-    made = {run_trace(service, row) for row in scope.runs}
+    made = set(scope.run_traces.values())
     for identity, row in found.items():
         if identity in claimed or (row["trace_id"] in made and row["pending_id"] is None):
             continue
@@ -49,23 +48,17 @@ def _of_claim(
     return Comparison(Equation.EVENTS, identity, booked, said, Owner.SERVICE, where)
 
 
-def _claims(service: Service, scope: Scope, event: FinalEvent) -> Claims:
+def _claims(scope: Scope, event: FinalEvent) -> Claims:
     """Return the transfers that an event stands for."""
-    if (event.contract, event.name) == ("TradeLedger", "IntervalSettled"):
-        return _settled(service, scope, event)
     make = _CLAIMS.get((event.contract, event.name))
     return make(scope, event) if make else {}
 
 
-def _settled(service: Service, scope: Scope, event: FinalEvent) -> Claims:
+def _settled(scope: Scope, event: FinalEvent) -> Claims:
     """Return the posts of a run: every hold of its own, whole."""
-    number = int(event.arguments["run"])
-    traces = [run_trace(service, row) for row in scope.runs if row["run"] == number]
+    trace_id = scope.run_traces.get(int(event.arguments["run"]), "")
     return {
-        f"{row['id']}/post": row["amount"]
-        for trace_id in traces
-        for row in scope.of(trace_id)
-        if row["kind"] == "pending"
+        f"{row['id']}/post": row["amount"] for row in scope.of(trace_id) if row["kind"] == "pending"
     }
 
 
@@ -147,6 +140,7 @@ _CLAIMS: Final[Mapping[tuple[str, str], Callable[[Scope, FinalEvent], Claims]]] 
     ("ChargeVault", "StationBound"): _by_place("earnedMicros"),
     ("ChargeVault", "EarningsCollected"): _by_place("amountMicros"),
     ("ChargeVault", "EarningsWithdrawn"): _by_place("amountMicros"),
+    ("TradeLedger", "IntervalSettled"): _settled,
     ("TradeLedger", "Joined"): _by_code("trade-deposit"),
     ("TradeLedger", "Deposited"): _by_code("trade-deposit"),
     ("TradeLedger", "Exited"): _by_code("trade-exit"),

@@ -24,8 +24,8 @@ from settlement.audit.reconciliation.equations import Comparison, Equation, Owne
 from settlement.audit.reconciliation.mirror import Mirror
 from settlement.audit.reconciliation.scope import (
     NOTHING,
-    Ends,
     Scope,
+    Span,
     collect_scope,
     ends_of,
 )
@@ -71,6 +71,7 @@ class Reconciler:
         self._service: Final = service
         self._mirror = Mirror()
         self._done = NOTHING
+        self._days_run = 0
         self.report: Report | None = None
         """What the last pass has shown; None before the first."""
 
@@ -78,7 +79,8 @@ class Reconciler:
         """
         Compare what has moved since the last pass; everything the first time and at a day's end.
 
-        Nothing is done if nothing moved. A node that does not answer is asked again next time.
+        At a day's end only the runs of that day are settled again. Nothing is done if nothing
+        moved. A node that does not answer is asked again next time.
         """
         began_ns = monotonic_ns()
         try:
@@ -86,12 +88,13 @@ class Reconciler:
                 until = ends_of(self._service, connection)
                 if until == self._done or until.height < 0:
                     return
-                whole = self._done == NOTHING or self._done.days != until.days
-                passed = self._read(connection, until, whole=whole)
+                ended = self._done.days != until.days
+                span = Span(NOTHING if ended else self._done, until, self._runs_since(ended=ended))
+                passed = self._read(connection, span)
             self._note(passed, began_ns)
         except ChainUnavailable as fault:
             # What is half compared is worth nothing; the next pass begins anew.
-            self._done = NOTHING
+            self._done, self._days_run = NOTHING, 0
             _LOG.warning("reconciliation_put_off", code=fault.code, detail=str(fault))
 
     def everything(self) -> Report:
@@ -106,20 +109,24 @@ class Reconciler:
         began_ns = monotonic_ns()
         with self._service.reading() as connection:
             until = ends_of(self._service, connection)
-            passed = self._read(connection, until, whole=True)
+            passed = self._read(connection, Span(NOTHING, until, 0))
         return self._note(passed, began_ns)
 
-    def _read(self, connection: Connection, until: Ends, *, whole: bool) -> _Pass:
+    def _runs_since(self, *, ended: bool) -> int:
+        """Return the last run that need not be settled again: of the day before, or just now."""
+        return self._days_run if ended else self._done.run
+
+    def _read(self, connection: Connection, span: Span) -> _Pass:
         """Compare what is to be compared, all in one transaction and at one final block."""
-        since = NOTHING if whole else self._done
-        self._mirror = Mirror() if whole else self._mirror
+        self._mirror = Mirror() if span.whole else self._mirror
         self._done = NOTHING
         standing = open_breaks(connection)
         broken = {one.subject for one in standing}
-        scope = collect_scope(self._service, connection, since, until, broken)
+        scope = collect_scope(self._service, connection, span, broken)
         compared = tuple(self._compare(connection, scope))
-        self._done = until
-        return _Pass(until.height, whole, standing, compared)
+        self._done = span.until
+        self._days_run = span.until.run if span.whole else self._days_run
+        return _Pass(span.until.height, span.whole, standing, compared)
 
     def _note(self, passed: _Pass, began_ns: int) -> Report:
         """Open and close breaks, and keep the report."""
@@ -146,12 +153,13 @@ class Reconciler:
         yield from money.debits_and_credits(books)
         yield from money.fields(service, scope, books, self._mirror)
         yield from money.sessions(scope)
-        yield from events.one_to_one(service, scope)
+        yield from events.one_to_one(scope)
         signatures = energy.Signatures(service, connection)
         for row in scope.runs:
             collected = collect_again(service, connection, row)
             yield from energy.of_run(service, scope, row, collected)
-            yield from signatures.of_run(row)
+            if scope.whole:
+                yield from signatures.of_run(row)
             yield from roots.of_run(service, scope, row, collected)
         yield from energy.of_sessions(connection, scope)
         yield from roots.of_newest(service, scope)

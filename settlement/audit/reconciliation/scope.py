@@ -33,6 +33,23 @@ class Ends:
     """How many days are closed by a checkpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From where to where a pass looks."""
+
+    since: Ends
+    """How far the last pass came, or ``NOTHING``."""
+    until: Ends
+    """Where ledger and chain stand."""
+    runs_since: int
+    """The last run that need not be settled again."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is looked at."""
+        return self.since == NOTHING
+
+
 NOTHING: Final = Ends(-1, -1, 0, 0)
 """Before the first pass."""
 
@@ -67,7 +84,9 @@ class Scope:
     events: tuple[FinalEvent, ...]
     """Events that have become final since, in chain order."""
     runs: tuple[RowMapping, ...]
-    """Runs that were made since, or became final, or are broken, in order."""
+    """Runs to settle again: made since, or become final, or broken, in order."""
+    run_traces: Mapping[int, str]
+    """Trace ids by run, of those and, in a pass over everything, of all."""
     sessions: tuple[RowMapping, ...]
     """Sessions with a transfer or an event since, or that are broken."""
     traced: Mapping[str, tuple[RowMapping, ...]]
@@ -95,20 +114,19 @@ def run_trace(service: Service, row: RowMapping) -> str:
 
 
 def collect_scope(
-    service: Service, connection: Connection, since: Ends, until: Ends, broken: Collection[str]
+    service: Service, connection: Connection, span: Span, broken: Collection[str]
 ) -> Scope:
-    """
-    Return what happened after ``since`` up to ``until``, and the subjects of open breaks.
-
-    ``NOTHING`` as ``since`` makes it everything that is stored.
-    """
-    whole = since == NOTHING
+    """Return what happened within ``span``, and the subjects of open breaks."""
+    since, until, whole = span.since, span.until, span.whole
     moved = tuple(_transfers(connection, transfer.c.seq > since.seq, transfer.c.seq <= until.seq))
     events = tuple(_events(connection, since.height, until.height))
-    runs = tuple(_runs(connection, since, events, broken))
+    runs = tuple(_runs(connection, span, events, broken))
     session_ids = _session_ids(moved, events, broken)
     sessions = tuple(_sessions(connection, whole=whole, wanted=session_ids))
-    traces = {run_trace(service, row) for row in runs} | session_ids
+    run_traces = {
+        row["run"]: run_trace(service, row) for row in (_all_runs(connection) if whole else runs)
+    }
+    traces = {*run_traces.values(), *session_ids}
     touched = {row[side] for row in moved for side in ("debit", "credit")}
     touched |= {account for one in events for account in _accounts(one)}
     touched |= {one.removesuffix(HELD) for one in broken if one.startswith(("eur/", "wh/"))}
@@ -120,6 +138,7 @@ def collect_scope(
         moved=moved,
         events=events,
         runs=runs,
+        run_traces=run_traces,
         sessions=sessions,
         traced=_traced(connection, moved if whole else None, traces),
         accounts=frozenset(touched),
@@ -158,14 +177,20 @@ def _events(connection: Connection, after: int, until: int) -> Iterator[FinalEve
 
 
 def _runs(
-    connection: Connection, since: Ends, events: tuple[FinalEvent, ...], broken: Collection[str]
+    connection: Connection, span: Span, events: tuple[FinalEvent, ...], broken: Collection[str]
 ) -> Iterator[RowMapping]:
-    named = {int(one.arguments["run"]) for one in events if one.name == "IntervalSettled"}
+    """Return the runs to look at; in a pass over everything, not those that became final before."""
+    settled = {int(one.arguments["run"]) for one in events if one.name == "IntervalSettled"}
+    named = {one for one in settled if one > span.runs_since} if span.whole else settled
     for subject in broken:
         parts = subject.split("/")
         named |= {int(part) for part in parts[2:3] if part.isdecimal()}
-    wanted = (run.c.run > since.run) | run.c.run.in_(named)
+    wanted = (run.c.run > span.runs_since) | run.c.run.in_(named)
     yield from connection.execute(select(run).where(wanted).order_by(run.c.run)).mappings()
+
+
+def _all_runs(connection: Connection) -> Iterator[RowMapping]:
+    yield from connection.execute(select(run.c.run, run.c.interval)).mappings()
 
 
 def _session_ids(
