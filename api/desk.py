@@ -29,8 +29,9 @@ class Desk:
         self._idle.set()
 
     def follow_with(self, follow: Callable[[], None]) -> None:
-        """Let ``follow`` run after every work, whatever came of it."""
+        """Let ``follow`` run now, before any work, and after every work, whatever came of it."""
         self._follow = follow
+        self._thread.submit(follow)
 
     def close_writes(self, fault: VoisinError) -> None:
         """Refuse everything from now on, with ``fault``: the service only reads."""

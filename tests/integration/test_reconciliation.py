@@ -8,6 +8,7 @@ import dataclasses
 import json
 import shutil
 import sqlite3
+import sys
 from types import SimpleNamespace
 
 import httpx2
@@ -27,6 +28,7 @@ from settlement.chain.gateway import ChainGateway
 from settlement.engine import finality
 from settlement.engine.finality import advance
 from tests.integration.community import community
+from tests.integration.conftest import ROOT
 from tests.integration.test_money import DAY_S, Guest, _send, _station
 
 SERVICE, GRID, CHAIN, OPERATOR = "service", "grid operator", "chain operator", "operator"
@@ -364,8 +366,36 @@ def test_tokens_sent_to_a_contract_behind_our_back_are_found_in_that_block(live)
         assert key == ("E4", "tokens of ChargeVault")
         assert (one.owner, int(one.other) - int(one.ledger)) == (OPERATOR, GIFT)
         assert one.found_block == here.devnet.head_number
+        code, said = await _command("reconcile", "--url", here.running.url)
+        assert (code, "tokens of ChargeVault" in said, f"E4-{one.id}" in said) == (1, True, True)
 
     live(story)
+
+
+def test_the_command_says_that_nothing_is_broken(live):
+    async def story(here, _client):
+        code, said = await _command("reconcile", "--url", here.running.url)
+        assert (code, "0 open breaks" in said) == (0, True)
+        code, said = await _command("reconcile", "--url", here.running.url, "--json")
+        assert (code, json.loads(said)["block"]) == (0, here.devnet.head_number)
+
+    live(story)
+
+
+def test_the_command_says_that_nobody_answers():
+    code, said = asyncio.run(_command("reconcile", "--url", "http://127.0.0.1:9"))
+    assert (code, "no answer" in said) == (1, True)
+
+
+async def _command(*words):
+    """Run ``voisin`` beside the service; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *("/usr/bin/env", "COLUMNS=250", sys.executable, "-m", "api", *words),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, printed.decode()
 
 
 def test_an_event_that_was_not_booked_is_found_in_that_block(live, monkeypatch):

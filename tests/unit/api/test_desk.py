@@ -17,6 +17,11 @@ def desk():
 
 
 class TestWhatFollows:
+    def test_runs_once_before_any_work(self, desk):
+        told = threading.Event()
+        desk.follow_with(told.set)
+        assert told.wait(10)
+
     def test_runs_after_each_work_and_before_the_next(self, desk):
         told = []
         desk.follow_with(lambda: told.append("followed"))
@@ -26,14 +31,15 @@ class TestWhatFollows:
             await desk.idle()
 
         asyncio.run(story())
-        assert told == [0, "followed", 1, "followed", 2, "followed"]
+        assert told == ["followed", 0, "followed", 1, "followed", 2, "followed"]
 
     def test_does_not_delay_the_answer(self, desk):
         going_on = threading.Event()
+        going_on.set()
         desk.follow_with(lambda: going_on.wait(10))
 
         async def story():
-            assert await asyncio.wait_for(desk.run(lambda: "answer"), timeout=5) == "answer"
+            await desk.run(going_on.clear)
             assert not desk._idle.is_set()
             going_on.set()
             await desk.idle()
@@ -50,7 +56,7 @@ class TestWhatFollows:
             await desk.idle()
 
         asyncio.run(story())
-        assert told == ["followed"]
+        assert told == ["followed", "followed"]
 
     def test_a_fault_in_it_is_told_and_the_desk_goes_on(self, desk):
         told = []
