@@ -17,7 +17,6 @@ from typing import Any, Final
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, select, text
-from sqlalchemy.dialects.sqlite import insert
 
 from api.app import create_app
 from api.dependencies import Context
@@ -27,7 +26,9 @@ from devnet.node.chain import Devnet
 from devnet.server import listen, serve
 from ledger.clock import Clock, SystemClock
 from ledger.errors import Integrity
-from ledger.store import LedgerStore, create_tables, open_engine, open_readers
+from ledger.store import LedgerStore, migrate, open_engine, open_readers
+from ledger.store.bulk import upsert
+from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds
 from settlement.chain.deployment import plan_deployment
 from settlement.chain.gateway import ChainGateway
@@ -102,7 +103,7 @@ def open_service(
         If the database was made with another chain.
     """
     database = open_engine(directory / DATABASE)
-    create_tables(database)
+    migrate(database, "ledger", ledger_tables)
     metadata.create_all(database)
     identity = gateway.identity()
     outbox = Outbox(secrets.signer, identity.chain_id)
@@ -132,7 +133,9 @@ def open_service(
 
 def _pin(connection: Connection, chain: str) -> None:
     """Bind the database to a chain for ever."""
-    connection.execute(insert(meta).values(key="chain", value=chain).on_conflict_do_nothing())
+    connection.execute(
+        upsert(connection, meta).values(key="chain", value=chain).on_conflict_do_nothing()
+    )
     ours = connection.execute(select(meta.c.value).where(meta.c.key == "chain")).scalar_one()
     if ours != chain:
         raise ChainChangedError(ours, chain)

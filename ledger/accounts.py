@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NewType
 
 from ledger.errors import InvalidRequest
@@ -11,6 +12,7 @@ AccountId = NewType("AccountId", str)
 
 _LENGTH_MAX: Final = 128
 _PARTS: Final = 3
+_REMEMBERED: Final = 65_536
 
 
 class Ledger(StrEnum):
@@ -57,6 +59,7 @@ class UnknownAccountError(InvalidRequest):
         super().__init__("unknown_account", f"{account!r} names no account")
 
 
+@lru_cache(_REMEMBERED)
 def kind_of(account: AccountId) -> AccountKind:
     """
     Return the kind of an account.
@@ -75,6 +78,7 @@ def kind_of(account: AccountId) -> AccountKind:
         or not parts[-1]
         or len(account) > _LENGTH_MAX
         or not account.isascii()
+        or not account.isprintable()
     ):
         raise UnknownAccountError(account)
     return kind

@@ -2,7 +2,8 @@
 Describe transfers: one row that is both sides, so that an imbalance cannot be written down.
 
 A pending transfer holds; a post moves up to what is held and releases the rest; a void releases
-all. Transfers are never changed; corrections are new ones.
+all, and so does an expire once the hold's time is over. Transfers are never changed; corrections
+are new ones.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from typing import Final, NewType
 
 from ledger.accounts import AccountId, kind_of
 from ledger.errors import InvalidRequest
+from ledger.units import UnixSeconds
 
 TransferId = NewType("TransferId", str)
 """The caller's id of a transfer; the key of idempotency."""
 
 AMOUNT_MAX: Final = 2**63 - 1
-_ID_LENGTH_MAX: Final = 160
+TEXT_LENGTH_MAX: Final = 160
+GROUP_MAX: Final = 8_190
+"""Most transfers in one group."""
 
 
 class Kind(StrEnum):
@@ -26,13 +30,74 @@ class Kind(StrEnum):
     PENDING = "pending"
     POST = "post"
     VOID = "void"
+    EXPIRE = "expire"
 
 
-class BadTransferError(InvalidRequest):
-    """A transfer that cannot be right, whatever the balances."""
+RESOLVING: Final = frozenset({Kind.POST, Kind.VOID, Kind.EXPIRE})
+"""What ends a hold."""
+RELEASING: Final = frozenset({Kind.VOID, Kind.EXPIRE})
+"""What ends a hold without moving anything."""
+
+
+class BadTransferTextError(InvalidRequest):
+    """An id, code or trace id that is empty, longer than 160 characters or not printable ASCII."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            "bad_transfer_text",
+            f"the {field} is empty, longer than {TEXT_LENGTH_MAX} characters or no printable ASCII",
+        )
+
+
+class SameAccountError(InvalidRequest):
+    """A transfer from an account to itself."""
+
+    def __init__(self, transfer_id: str, account: str) -> None:
+        super().__init__("same_account", f"{transfer_id}: {account} is debit and credit")
+
+
+class LedgersDifferError(InvalidRequest):
+    """A transfer from an account in euros to one in watt-hours, or the other way round."""
+
+    def __init__(self, transfer_id: str, debit: str, credit: str) -> None:
+        super().__init__(
+            "ledgers_differ", f"{transfer_id}: {debit} and {credit} count other things"
+        )
+
+
+class AmountNotPositiveError(InvalidRequest):
+    """An amount below 1, where something is to move or to be held."""
+
+    def __init__(self, transfer_id: str, amount: int) -> None:
+        super().__init__("amount_not_positive", f"{transfer_id}: amount {amount:#x}")
+
+
+class AmountTooLargeError(InvalidRequest):
+    """An amount above 2^63 - 1, or one that an account's sum cannot hold."""
+
+    def __init__(self, transfer_id: str, amount: int) -> None:
+        super().__init__("amount_too_large", f"{transfer_id}: amount {amount:#x} is too large")
+
+
+class AmountNotZeroError(InvalidRequest):
+    """An amount in a void or an expire, which move nothing."""
+
+    def __init__(self, transfer_id: str, amount: int) -> None:
+        super().__init__("amount_not_zero", f"{transfer_id}: amount {amount:#x}, nothing moves")
+
+
+class HoldNamedWronglyError(InvalidRequest):
+    """A post, void or expire without its hold, another transfer with one, or a misplaced expiry."""
 
     def __init__(self, transfer_id: str, detail: str) -> None:
-        super().__init__("bad_transfer", f"{transfer_id}: {detail}")
+        super().__init__("hold_named_wrongly", f"{transfer_id}: {detail}")
+
+
+class GroupSizeError(InvalidRequest):
+    """A group of no transfers, or of more than fit."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__("group_size", f"a group has 1 to {GROUP_MAX} transfers, not {size}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +113,15 @@ class Transfer:
     credit: AccountId
     """Account it goes to."""
     amount: int
-    """Micros or Wh, by the ledger; 0 only for a void."""
+    """Micros or Wh, by the ledger; 0 only for a void or an expire."""
     code: str
     """What it is for, a short name."""
     trace_id: str
     """Session id or ``community/interval/run``."""
     pending_id: TransferId | None = None
-    """The hold that a post or void resolves."""
+    """The hold that a post, void or expire resolves."""
+    expires_s: UnixSeconds | None = None
+    """First instant at which a pending transfer holds no more, in Unix seconds; None: no end."""
 
 
 def check_shape(transfer: Transfer) -> None:
@@ -63,21 +130,50 @@ def check_shape(transfer: Transfer) -> None:
 
     Raises
     ------
-    BadTransferError
-        If the id, the amount, the accounts or the hold's id do not fit the kind.
+    BadTransferTextError
+        If its id, code or trace id is not 1 to 160 characters of printable ASCII.
     UnknownAccountError
         If an account does not exist.
+    SameAccountError
+        If debit and credit are one account.
+    LedgersDifferError
+        If they count different things.
+    AmountNotPositiveError
+        If nothing is to move, or less.
+    AmountTooLargeError
+        If the amount is above 2^63 - 1.
+    AmountNotZeroError
+        If a void or expire names an amount.
+    HoldNamedWronglyError
+        If it names a hold and resolves none, or the other way round, or expires without holding.
     """
-    resolves = transfer.kind in {Kind.POST, Kind.VOID}
-    if not transfer.id or len(transfer.id) > _ID_LENGTH_MAX or not transfer.id.isascii():
-        raise BadTransferError(transfer.id[:_ID_LENGTH_MAX], "the id is empty, long or not ASCII")
+    for field in ("id", "code", "trace_id"):
+        if not is_plain(getattr(transfer, field)):
+            raise BadTransferTextError(field)
+    debit, credit = kind_of(transfer.debit), kind_of(transfer.credit)
     if transfer.debit == transfer.credit:
-        raise BadTransferError(transfer.id, "debit and credit are one account")
-    if kind_of(transfer.debit).ledger is not kind_of(transfer.credit).ledger:
-        raise BadTransferError(transfer.id, "debit and credit are in two ledgers")
-    least = 0 if transfer.kind is Kind.VOID else 1
-    most = 0 if transfer.kind is Kind.VOID else AMOUNT_MAX
-    if not least <= transfer.amount <= most:
-        raise BadTransferError(transfer.id, f"amount {transfer.amount} of a {transfer.kind}")
-    if resolves != (transfer.pending_id is not None):
-        raise BadTransferError(transfer.id, "a post or void, and nothing else, names its hold")
+        raise SameAccountError(transfer.id, transfer.debit)
+    if debit.ledger is not credit.ledger:
+        raise LedgersDifferError(transfer.id, transfer.debit, transfer.credit)
+    _check_amount(transfer)
+    if (transfer.kind in RESOLVING) != (transfer.pending_id is not None):
+        raise HoldNamedWronglyError(transfer.id, "a post, void or expire alone names its hold")
+    if transfer.expires_s is not None and transfer.kind is not Kind.PENDING:
+        raise HoldNamedWronglyError(transfer.id, "a pending transfer alone expires")
+
+
+def is_plain(text: str) -> bool:
+    """Say whether ``text`` may stand in a journal line: printable ASCII, 1 to 160 characters."""
+    return 0 < len(text) <= TEXT_LENGTH_MAX and text.isascii() and text.isprintable()
+
+
+def _check_amount(transfer: Transfer) -> None:
+    amount = transfer.amount
+    if transfer.kind in RELEASING:
+        if amount:
+            raise AmountNotZeroError(transfer.id, amount)
+        return
+    if amount < 1:
+        raise AmountNotPositiveError(transfer.id, amount)
+    if amount > AMOUNT_MAX:
+        raise AmountTooLargeError(transfer.id, amount)

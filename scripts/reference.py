@@ -75,7 +75,8 @@ def reconciliation_page() -> str:
 def _import_everything() -> None:
     for package in (api, devnet, ledger, settlement):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
+            # Steps of a migration run only under alembic.
+            if not module.name.endswith("__main__") and ".migrations" not in module.name:
                 importlib.import_module(module.name)
 
 

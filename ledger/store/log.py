@@ -1,17 +1,30 @@
-"""Append to the log: entries, their links and the tree's right edge."""
+"""Append to the log: entries, their links, the tree's right edge and its finished nodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
-from ledger.journal import GENESIS, Entry
-from ledger.proofs import Frontier, leaf_hash
-from ledger.tables import entry, log_state
+from ledger.errors import InvalidRequest
+from ledger.journal import GENESIS, Record, link
+from ledger.proofs import Frontier, node_hash
+from ledger.store.bulk import insert_rows, upsert_rows
+from ledger.tables import entry, log_state, node
 from ledger.units import UnixSeconds
 
-_HASH = 32
+_HASH: Final = 32
+TILE_HEIGHT: Final = 8
+"""Levels of the tree in a tile, of 256 hashes (C2SP tlog-tiles)."""
+BODY_MAX: Final = 1 << 20
+"""Most bytes in the body of an entry."""
+
+
+class BadRecordError(InvalidRequest):
+    """A record whose name or trace id is not one line, or whose body is above a mebibyte."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("bad_record", f"{name[:80]!r} is no record that the journal can take")
 
 
 @dataclass(slots=True)
@@ -22,15 +35,17 @@ class Log:
     """Right edge of the tree."""
     last_hash: bytes
     """Hash of the last entry."""
+    newest_s: UnixSeconds
+    """Latest instant of an entry, in Unix seconds."""
 
     @staticmethod
     def load(connection: Connection) -> "Log":
         """Return the log as it stands."""
-        found = connection.execute(select(log_state)).first()
+        found = connection.execute(select(log_state).where(log_state.c.id == 0)).first()
         if found is None:
-            return Log(Frontier(), GENESIS)
+            return Log(Frontier(), GENESIS, UnixSeconds(0))
         peaks = [found.peaks[i : i + _HASH] for i in range(0, len(found.peaks), _HASH)]
-        return Log(Frontier(found.size, peaks), found.last_hash)
+        return Log(Frontier(found.size, peaks), found.last_hash, UnixSeconds(found.newest_s))
 
     @property
     def size(self) -> int:
@@ -42,38 +57,48 @@ class Log:
         return self.frontier.root()
 
     def append_all(
-        self,
-        connection: Connection,
-        records: Sequence[tuple[str, str, bytes]],
-        at_s: UnixSeconds,
+        self, connection: Connection, records: Sequence[Record], at_s: UnixSeconds
     ) -> None:
-        """Append records (name, trace id, body), one entry each."""
-        written = []
+        """
+        Append records, one entry each.
+
+        Raises
+        ------
+        BadRecordError
+            If a name or trace id is more than a line, or a body is too large.
+        """
+        if not records:
+            return
         for name, trace_id, body in records:
-            one = Entry(self.size, at_s, name, trace_id, body, self.last_hash)
-            self.last_hash = one.hash()
-            leaf = leaf_hash(one.leaf())
-            self.frontier.append(leaf)
-            written.append(
-                {
-                    "seq": one.seq,
-                    "at_s": at_s,
-                    "name": name,
-                    "trace_id": trace_id,
-                    "body": body,
-                    "previous": one.previous,
-                    "hash": self.last_hash,
-                    "leaf_hash": leaf,
-                }
-            )
-        connection.execute(entry.insert(), written)
-        state = {
-            "size": self.size,
-            "last_hash": self.last_hash,
-            "peaks": b"".join(self.frontier.peaks),
-        }
-        connection.execute(
-            insert(log_state)
-            .values(id=0, **state)
-            .on_conflict_do_update(index_elements=["id"], set_=state)
-        )
+            if "\n" in name or "\n" in trace_id or len(body) > BODY_MAX:
+                raise BadRecordError(name)
+        first = self.size
+        hashes = list(link(self.last_hash, first, at_s, records))
+        rows = [
+            (first + n, at_s, *record, hashed)
+            for n, (record, hashed) in enumerate(zip(records, hashes, strict=True))
+        ]
+        insert_rows(connection, entry, rows)
+        insert_rows(connection, node, grow(self.frontier, hashes))
+        self.last_hash = hashes[-1]
+        self.newest_s = max(self.newest_s, at_s)
+        peaks = b"".join(self.frontier.peaks)
+        state = (0, self.size, self.last_hash, peaks, self.newest_s)
+        upsert_rows(connection, log_state, [state])
+
+
+def grow(frontier: Frontier, leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+    """Append leaves' hashes; return (level, position, hash) of each node over a full tile made."""
+    peaks, size, made = frontier.peaks, frontier.size, []
+    for leaf in leaves:
+        above, left, height = leaf, size, 0
+        while left & 1:
+            above = node_hash(peaks.pop(), above)
+            left >>= 1
+            height += 1
+            if height % TILE_HEIGHT == 0:
+                made.append((height // TILE_HEIGHT, left, above))
+        peaks.append(above)
+        size += 1
+    frontier.size = size
+    return made

@@ -20,7 +20,7 @@ from ledger.tables import entry
 from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds
 from scripts import neighbourhood
-from scripts.benchmarks.ledger import Batch, RawTwin, rows_of
+from scripts.benchmarks.books.twin import Batch, RawTwin, rows_of
 from scripts.benchmarks.measuring import medians_ns, per_second
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from settlement.engine.community import Roster

@@ -73,7 +73,7 @@ def first_inconsistent(service: Service, connection: Connection) -> str | None:
     wanted = {row.size: row for row in connection.execute(select(kept)).all()}
     origin, key = origin_of(service), service.log_key.public_key()
     frontier = Frontier()
-    leaves = connection.execute(select(entry.c.leaf_hash).order_by(entry.c.seq)).scalars()
+    leaves = connection.execute(select(entry.c.hash).order_by(entry.c.seq)).scalars()
     for leaf in leaves:
         frontier.append(leaf)
         row = wanted.pop(frontier.size, None)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from contracts.typed_data import keccak
 from ledger.errors import NotFound
+from ledger.store.bulk import upsert
 from ledger.units import UnixSeconds, Watts
 from settlement.chain.outbox import Call
 from settlement.engine.community import Meter, Roster
@@ -59,11 +59,11 @@ def apply_roster(service: Service, roster: Roster) -> None:
 
 def _store(connection: Connection, roster: Roster) -> None:
     connection.execute(
-        insert(party).on_conflict_do_nothing(),
+        upsert(connection, party).on_conflict_do_nothing(),
         [{"id": one.party_id, "role": one.role} for one in roster.parties],
     )
     connection.execute(
-        insert(wallet).on_conflict_do_nothing(),
+        upsert(connection, wallet).on_conflict_do_nothing(),
         [
             {
                 "address": one.wallet,
@@ -76,7 +76,7 @@ def _store(connection: Connection, roster: Roster) -> None:
         ],
     )
     connection.execute(
-        insert(meter).on_conflict_do_nothing(),
+        upsert(connection, meter).on_conflict_do_nothing(),
         [
             {
                 "meter_id": meter_id_of(one.serial),
@@ -94,7 +94,7 @@ def _store(connection: Connection, roster: Roster) -> None:
     )
     if roster.stations:
         connection.execute(
-            insert(station).on_conflict_do_nothing(),
+            upsert(connection, station).on_conflict_do_nothing(),
             [
                 {
                     "station_id": one.station_id,

@@ -83,9 +83,11 @@ FORGED_EVENT = (
     " FROM block ORDER BY number DESC LIMIT 1"
 )
 FORGED_HOLD = (
-    "INSERT INTO transfer (seq, id, kind, debit, credit, amount, code, trace_id, at_s)"
+    "INSERT INTO transfer (seq, id, kind, debit, credit, amount, code, trace_id, at_s, group_seq,"
+    " debit_debits_posted, debit_credits_posted, debit_debits_pending, debit_credits_pending,"
+    " credit_debits_posted, credit_credits_posted, credit_debits_pending, credit_credits_pending)"
     f" SELECT 1000000, 'forged', 'pending', {PURSE}, 'eur/vault-earned/0xf0', 7, 'hold',"
-    " 'forged', 0"
+    " 'forged', 0, 1000000, 0, 0, 0, 0, 0, 0, 0, 0"
 )
 
 FAULTS = {

@@ -21,7 +21,7 @@ from settlement.engine.restart.protocol import DONE, Restart, Step, restart
 from settlement.engine.restart.steps import check_head, standard_steps
 from tests.integration.community import community
 
-NAMES = ("database", "journal", "chain", "intents", "blocks", "open_writes")
+NAMES = ("database", "journal", "chain", "intents", "blocks", "holds", "open_writes")
 LAST_BLOCK = "number = (SELECT max(number) FROM block)"
 LAST_INTENT = "nonce = (SELECT max(nonce) FROM intent)"
 LAST_ENTRY = "seq = (SELECT max(seq) FROM entry)"
@@ -172,7 +172,7 @@ def test_a_damaged_file_is_found_before_anything_is_read_from_it(settled):
         settled.database.execute(query).fetchone()[0]
         for query in (
             "PRAGMA page_size",
-            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_transfer_trace'",
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_transfer_trace_id'",
         )
     )
     settled.service.readers.dispose()

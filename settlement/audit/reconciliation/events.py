@@ -27,7 +27,9 @@ def one_to_one(scope: Scope) -> Iterator[Comparison]:
                 yield _of_claim(event, identity, amount, found)
     made = set(scope.run_traces.values())
     for identity, row in found.items():
-        if identity in claimed or (row["trace_id"] in made and row["pending_id"] is None):
+        if identity in claimed or row["kind"] == "expire":
+            continue  # what lets a hold go is the hold's own time
+        if row["trace_id"] in made and row["pending_id"] is None:
             continue
         yield Comparison(
             Equation.EVENTS,

@@ -1,7 +1,7 @@
 """Derive balances from transfers alone, pass by pass, never from what is stored as a balance."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select
@@ -65,8 +65,7 @@ class Mirror:
         self, account: str, debits: tuple[int, int] = (0, 0), credit: tuple[int, int] = (0, 0)
     ) -> None:
         before = self.balance(account)
-        self.balances[account] = replace(
-            before,
+        self.balances[account] = before._replace(
             debits_posted=before.debits_posted + debits[0],
             debits_pending=before.debits_pending + debits[1],
             credits_posted=before.credits_posted + credit[0],

@@ -1,7 +1,7 @@
 """Compare books with books and books with chain: E1 to E4, and E9."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select
@@ -92,7 +92,7 @@ def replayed(books: Books) -> Iterator[Comparison]:
 
 
 def _sums(one: Balance) -> str:
-    return " ".join(str(part) for part in astuple(one)[1:])
+    return " ".join(str(part) for part in one[1:])
 
 
 def fields(service: Service, scope: Scope, books: Books, mirror: Mirror) -> Iterator[Comparison]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ledger.errors import UnverifiedReading, WrongState
+from ledger.store.bulk import upsert
 from ledger.units import Micros
 from settlement.chain.outbox import Call
 from settlement.charging.records import SessionEnergy, judge_record
@@ -216,7 +216,7 @@ def expire_overdue(service: Service) -> int:
 def _keep_latency(service: Service, session_id: str, elapsed_ns: int) -> None:
     with service.writing() as connection:
         connection.execute(
-            upsert(latency)
+            upsert(connection, latency)
             .values(session_id=session_id, refund_us=elapsed_ns // 1_000)
             .on_conflict_do_nothing()
         )

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import select
 
 from ledger.errors import Integrity
-from ledger.journal import GENESIS, Entry
 from ledger.proofs import open_checkpoint
-from ledger.tables import checkpoint, entry, log_state
-from ledger.units import UnixSeconds
+from ledger.store import Posted
+from ledger.store.faults import explained
+from ledger.store.replay import check_file, check_tail
+from ledger.tables import checkpoint
 from settlement.chain.indexer import ReorganizedBelowFinalityError
 from settlement.chain.outbox import deliver
 from settlement.engine.checkpoints import origin_of
@@ -18,21 +18,7 @@ from settlement.engine.restart.protocol import Step
 from settlement.engine.service import Service
 from settlement.tables import block
 
-_SQLITE: Final = "sqlite"
-
-
-class DatabaseDamagedError(Integrity):
-    """The database file fails its own check."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("database_damaged", f"the database says: {detail}")
-
-
-class JournalDamagedError(Integrity):
-    """An entry of the journal since the last checkpoint is not what its hash says."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("journal_damaged", detail)
+_EXPIRED_AT_ONCE: Final = 1_000
 
 
 class ChainBehindError(Integrity):
@@ -45,40 +31,35 @@ class ChainBehindError(Integrity):
 
 
 def standard_steps(service: Service) -> tuple[Step, ...]:
-    """Return the steps in order; a lease comes before them, expiring holds before the last."""
-    database = (Step("database", lambda: check_database(service)),)
+    """Return the steps in order; the lease of the one writer is taken before them."""
     return (
-        *(database if service.database.dialect.name == _SQLITE else ()),
+        Step("database", lambda: check_database(service)),
         Step("journal", lambda: check_journal(service)),
         Step("chain", lambda: check_head(service)),
         Step("intents", lambda: walk_intents(service)),
         Step("blocks", lambda: check_blocks(service)),
+        Step("holds", lambda: expire_holds(service)),
         Step("open_writes", lambda: catch_up(service)),
     )
 
 
 def check_database(service: Service) -> str:
     """
-    Let SQLite check the structure of its file.
+    Let SQLite check the structure of its file; PostgreSQL checks its pages by itself.
 
     Raises
     ------
     DatabaseDamagedError
         If it finds a fault.
     """
-    try:
-        with service.reading() as connection:
-            found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
-    except DatabaseError as fault:
-        raise DatabaseDamagedError(str(fault.orig)) from fault
-    if found != "ok":
-        raise DatabaseDamagedError(str(found))
-    return "quick_check ok"
+    with explained(), service.reading() as connection:
+        check_file(connection)
+    return service.database.dialect.name
 
 
 def check_journal(service: Service) -> str:
     """
-    Check the links of the journal from the last checkpoint to its end.
+    Check the journal from the last checkpoint to its end, and that we signed the checkpoint.
 
     Raises
     ------
@@ -91,32 +72,11 @@ def check_journal(service: Service) -> str:
         newest = connection.execute(
             select(checkpoint.c.size, checkpoint.c.note).order_by(checkpoint.c.size.desc()).limit(1)
         ).first()
-        first = 0
         if newest is not None:
             open_checkpoint(newest.note, origin_of(service), service.log_key.public_key())
-            first = newest.size
-        size, last_hash = _follow(connection, first)
-        state = connection.execute(select(log_state.c.size, log_state.c.last_hash)).first()
-    if state is not None and (state.size, state.last_hash) != (size, last_hash):
-        raise JournalDamagedError(f"the log says {state.size} entries, there are {size}")
-    return f"{size - first} entries since the checkpoint of {first}"
-
-
-def _follow(connection: Connection, first: int) -> tuple[int, bytes]:
-    """Follow the links from the entry before ``first``; return size and last hash of the log."""
-    before = connection.execute(select(entry.c.hash).where(entry.c.seq == first - 1)).scalar()
-    if first and before is None:
-        raise JournalDamagedError(f"entry {first - 1} is missing")
-    last_hash, size = before or GENESIS, first
-    rows = connection.execute(select(entry).where(entry.c.seq >= first).order_by(entry.c.seq))
-    for row in rows:
-        if row.seq != size:
-            raise JournalDamagedError(f"entry {size} is missing")
-        one = Entry(row.seq, UnixSeconds(row.at_s), row.name, row.trace_id, row.body, last_hash)
-        if one.hash() != row.hash:
-            raise JournalDamagedError(f"entry {row.seq} was changed")
-        last_hash, size = row.hash, size + 1
-    return size, last_hash
+        first = newest.size if newest else 0
+        count = check_tail(connection, first)
+    return f"{count} entries read, for the checkpoint of {first}"
 
 
 def check_head(service: Service) -> str:
@@ -174,6 +134,19 @@ def check_blocks(service: Service) -> str:
     if theirs.hash != ours:
         raise ReorganizedBelowFinalityError(final, ours, theirs.hash)
     return f"block {final} is {ours}"
+
+
+def expire_holds(service: Service) -> str:
+    """Release the holds whose time was over while nobody was there."""
+    released = 0
+    with service.writing() as connection:
+        while due := service.book.expire_due(
+            connection, at_s=service.clock.now_s(), limit=_EXPIRED_AT_ONCE
+        ):
+            released += sum(isinstance(one, Posted) for one in due)
+            if len(due) < _EXPIRED_AT_ONCE:
+                break
+    return f"{released} holds released"
 
 
 def catch_up(service: Service) -> str:

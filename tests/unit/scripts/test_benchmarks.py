@@ -28,7 +28,7 @@ from scripts.benchmarks import (
     report,
     settlement,
 )
-from scripts.benchmarks.ledger import RawTwin, rows_of
+from scripts.benchmarks.books.twin import RawTwin, rows_of
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rivals import comparison
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense, plain

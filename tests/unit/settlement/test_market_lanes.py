@@ -6,7 +6,8 @@ import pytest
 
 from ledger import accounts
 from ledger.clock import ReplayClock
-from ledger.store import LedgerStore, create_tables, open_engine
+from ledger.store import LedgerStore, migrate, open_engine
+from ledger.tables import metadata as ledger_tables
 from ledger.transfers import Kind, Transfer, TransferId
 from ledger.units import UnixSeconds
 from settlement.chain.indexer import FinalEvent
@@ -26,7 +27,7 @@ CAP, MONEY = 1_000_000, 5_000_000
 def service(tmp_path):
     """A service without a chain: a book, a clock, and hours that all have a price."""
     engine = open_engine(tmp_path / "voisin.sqlite")
-    create_tables(engine)
+    migrate(engine, "ledger", ledger_tables)
     metadata.create_all(engine)
     rules = SimpleNamespace(
         community_id="street",

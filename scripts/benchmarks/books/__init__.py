@@ -1,0 +1,1 @@
+"""Measure the ledger: many callers, a million transfers, proofs."""
