@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.dependencies import Context
+from api.limits import BodyLimit
 from api.ocpp_port import ocpp_router
 from api.routes import community, members, operations, readings, sessions
 from api.web.pages import mount_static, pages_router
@@ -24,6 +25,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
+    app.add_middleware(BodyLimit)
     for one in (community, members, operations, readings, sessions):
         app.include_router(one.router)
     app.include_router(ocpp_router(context.service, context.desk))

@@ -107,7 +107,9 @@ def open_service(
     metadata.create_all(database)
     identity = gateway.identity()
     outbox = Outbox(secrets.signer, identity.chain_id)
+    book = LedgerStore()
     with database.begin() as connection:
+        book.begin(connection, hmac.digest(secrets.salt, b"voisin/journal", hashlib.sha256))
         for statement in immutability_triggers():
             connection.execute(text(statement))
         _pin(connection, f"{identity.chain_id}/{identity.genesis_hash}")
@@ -116,7 +118,7 @@ def open_service(
     service = Service(
         database=database,
         readers=open_readers(directory / DATABASE),
-        book=LedgerStore(),
+        book=book,
         gateway=gateway,
         identity=identity,
         outbox=outbox,

@@ -16,12 +16,14 @@ from ledger.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    TooLarge,
     Unavailable,
     UnverifiedReading,
     VoisinError,
 )
 
 STATUS: Final = {
+    TooLarge: 413,
     InvalidRequest: 422,
     NotAuthenticated: 401,
     NotPermitted: 403,

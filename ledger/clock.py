@@ -6,10 +6,13 @@ in a replay it is set from outside, so results never depend on the machine's spe
 """
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
 
-from ledger.errors import InvalidRequest
+from ledger.errors import InvalidRequest, VoisinError
 from ledger.units import UnixSeconds
+
+STEP_BACK_MAX_S: Final = 6
+"""How far a wall clock may stand before what was written last, in seconds."""
 
 
 class ClockWentBackError(InvalidRequest):
@@ -33,6 +36,45 @@ class SystemClock:
     def now_s(self) -> UnixSeconds:
         """Return the present wall instant, in Unix seconds."""
         return UnixSeconds(int(time.time()))
+
+
+class ClockBehindError(VoisinError):
+    """The wall clock stands well before what was written last; nothing is written meanwhile."""
+
+    def __init__(self, now_s: int, newest_s: int) -> None:
+        super().__init__(
+            "clock_behind", f"the clock says {now_s}, {newest_s} was written", transient=True
+        )
+
+
+class SteadyClock:
+    """
+    A wall clock that never goes back, and refuses to go on if it would have to by much.
+
+    A small step back, as of a leap second or of a time server's correction, makes it stand still.
+    Block times may lead the clock by a few seconds, so what was written last may be a bit ahead.
+    """
+
+    def __init__(self, clock: Clock, newest_s: UnixSeconds) -> None:
+        self._clock: Final = clock
+        self._newest_s = UnixSeconds(newest_s - STEP_BACK_MAX_S)
+        self._said_s = UnixSeconds(0)
+
+    def now_s(self) -> UnixSeconds:
+        """
+        Return the present wall instant, never less than before, in Unix seconds.
+
+        Raises
+        ------
+        ClockBehindError
+            If it stands more than ``STEP_BACK_MAX_S`` before what was said or written last.
+        """
+        now_s = self._clock.now_s()
+        if now_s < self._newest_s:
+            raise ClockBehindError(now_s, self._newest_s + STEP_BACK_MAX_S)
+        self._said_s = max(self._said_s, now_s)
+        self._newest_s = max(self._newest_s, UnixSeconds(self._said_s - STEP_BACK_MAX_S))
+        return self._said_s
 
 
 class ReplayClock:

@@ -5,6 +5,7 @@ The families of errors; every error of the system is a leaf of one of them.
 
     VoisinError
       InvalidRequest       the request cannot be right, whatever the state
+        TooLarge             it is larger than anybody may send
       NotAuthenticated     nobody, or somebody else, signed it
       NotPermitted         this party may not do it
       NotFound             it names something that is not there
@@ -38,6 +39,10 @@ class VoisinError(Exception):
 
 class InvalidRequest(VoisinError):
     """The request cannot be right, whatever the state."""
+
+
+class TooLarge(InvalidRequest):
+    """The request is larger than anybody may send."""
 
 
 class NotAuthenticated(VoisinError):

@@ -9,13 +9,15 @@ An entry is text that anybody can hash by hand: lines that end in ``\n``, then t
     <position, from 0>
     <domain instant, in Unix seconds>
     <hash of the entry before, in hex>
+    <salt, in hex>
     <name>
     <trace id>
     <body>
 
 Its hash is its leaf's in the log, SHA-256 of a zero byte and the text (RFC 9162, 2.1.1): the same
-32 bytes link the entries and stand at the foot of the tree. A transfer's body is lines too, without
-one at the end. Golden vectors pin the bytes.
+32 bytes link the entries and stand at the foot of the tree. The foot of the tree is public, and few
+amounts are possible: so each entry has a salt, which only the ledger's secret seed gives and which
+goes to whoever may read the entry. A transfer's body is lines too. Golden vectors pin the bytes.
 """
 
 import hashlib
@@ -30,6 +32,10 @@ from ledger.units import UnixSeconds
 _VERSION: Final = b"\0voisin-entry-2"
 GENESIS: Final = hashlib.sha256(b"voisin-journal-2").digest()
 """What the first entry commits to."""
+SEED_BYTES: Final = 32
+"""Length of a ledger's secret seed."""
+_SALT_BYTES: Final = 16
+_SEQ_BYTES: Final = 8
 TRANSFER: Final = "transfer"
 """Name of an entry whose body is a transfer."""
 REFUSAL: Final = "refusal"
@@ -55,28 +61,38 @@ class Entry:
     """What is recorded."""
     previous: bytes
     """Hash of the entry before, 32 bytes."""
+    salt: bytes
+    """What keeps its hash from being guessed, 16 bytes."""
 
     def leaf(self) -> bytes:
         """Return the entry's bytes: the leaf of the log."""
-        head = f"\n{self.seq}\n{self.at_s}\n{self.previous.hex()}\n{self.name}\n{self.trace_id}\n"
-        return _VERSION[1:] + head.encode() + self.body
+        lines = (self.seq, self.at_s, self.previous.hex(), self.salt.hex(), self.name)
+        head = "".join(f"\n{line}" for line in (*lines, self.trace_id))
+        return _VERSION[1:] + head.encode() + b"\n" + self.body
 
     def hash(self) -> bytes:
         """Return what the next entry commits to and the log holds, 32 bytes."""
         return hashlib.sha256(b"\0" + self.leaf()).digest()
 
 
+def salt_of(seed: bytes, seq: int) -> bytes:
+    """Return the salt of the entry at position ``seq``, 16 bytes, from the ledger's secret seed."""
+    return hashlib.sha256(seed + seq.to_bytes(_SEQ_BYTES)).digest()[:_SALT_BYTES]
+
+
 def link(
-    previous: bytes, first: int, at_s: UnixSeconds, records: Iterable[Record]
+    end: tuple[bytes, int], seed: bytes, at_s: UnixSeconds, records: Iterable[Record]
 ) -> Iterator[bytes]:
-    """Yield the hash of each record's entry, the first at position ``first`` after ``previous``."""
-    sha256, seq = hashlib.sha256, first
+    """Yield the hash of each record's entry; ``end`` is the hash before and the first position."""
+    sha256 = hashlib.sha256
+    previous, seq = end
     for name, trace_id, body in records:
-        head = b"%b\n%d\n%d\n%b\n%b\n%b\n" % (
+        head = b"%b\n%d\n%d\n%b\n%b\n%b\n%b\n" % (
             _VERSION,
             seq,
             at_s,
             previous.hex().encode(),
+            salt_of(seed, seq).hex().encode(),
             name.encode(),
             trace_id.encode(),
         )

@@ -127,6 +127,7 @@ log_state = Table(
     Column("last_hash", LargeBinary, nullable=False),
     Column("peaks", LargeBinary, nullable=False),
     Column("newest_s", Int, nullable=False),
+    Column("seed", LargeBinary, nullable=False),
     CheckConstraint("id = 0", name="one_row"),
     sqlite_strict=True,
 )

@@ -75,7 +75,7 @@ def reconciliation_page() -> str:
 def _import_everything() -> None:
     for package in (api, devnet, ledger, settlement):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            # Steps of a migration run only under alembic.
+            # A program begins when it is imported, and so does a step of a migration.
             if not module.name.endswith("__main__") and ".migrations" not in module.name:
                 importlib.import_module(module.name)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, exists, select
 
@@ -20,6 +21,22 @@ from ledger.units import UnixSeconds
 
 class LedgerStore:
     """The ledger; it keeps nothing in memory, every method takes the caller's connection."""
+
+    def begin(self, connection: Connection, seed: bytes) -> None:
+        """
+        Give an empty ledger the secret seed of its entries' salts; one that has any keeps its own.
+
+        Without it the seed is drawn by chance. Whoever has to make the same log again, as a replay
+        does, gives the same seed.
+
+        Parameters
+        ----------
+        seed
+            32 bytes that nobody can guess.
+        """
+        log = Log.load(connection)
+        if log.size == 0:
+            replace(log, seed=seed).save(connection)
 
     def submit(
         self, connection: Connection, transfers: Sequence[Transfer], *, at_s: UnixSeconds

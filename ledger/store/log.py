@@ -1,5 +1,6 @@
 """Append to the log: entries, their links, the tree's right edge and its finished nodes."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from ledger.errors import InvalidRequest
-from ledger.journal import GENESIS, Record, link
+from ledger.journal import GENESIS, SEED_BYTES, Record, link
 from ledger.proofs import Frontier, node_hash
 from ledger.store.bulk import insert_rows, upsert_rows
 from ledger.tables import entry, log_state, node
@@ -37,15 +38,24 @@ class Log:
     """Hash of the last entry."""
     newest_s: UnixSeconds
     """Latest instant of an entry, in Unix seconds."""
+    seed: bytes
+    """Secret that entries get their salts from, 32 bytes."""
 
     @staticmethod
     def load(connection: Connection) -> "Log":
-        """Return the log as it stands."""
+        """Return the log as it stands; one that was never begun gets a seed by chance."""
         found = connection.execute(select(log_state).where(log_state.c.id == 0)).first()
         if found is None:
-            return Log(Frontier(), GENESIS, UnixSeconds(0))
+            return Log(Frontier(), GENESIS, UnixSeconds(0), secrets.token_bytes(SEED_BYTES))
         peaks = [found.peaks[i : i + _HASH] for i in range(0, len(found.peaks), _HASH)]
-        return Log(Frontier(found.size, peaks), found.last_hash, UnixSeconds(found.newest_s))
+        newest_s = UnixSeconds(found.newest_s)
+        return Log(Frontier(found.size, peaks), found.last_hash, newest_s, found.seed)
+
+    def save(self, connection: Connection) -> None:
+        """Write down where the log ends."""
+        peaks = b"".join(self.frontier.peaks)
+        state = (0, self.size, self.last_hash, peaks, self.newest_s, self.seed)
+        upsert_rows(connection, log_state, [state])
 
     @property
     def size(self) -> int:
@@ -73,7 +83,7 @@ class Log:
             if "\n" in name or "\n" in trace_id or len(body) > BODY_MAX:
                 raise BadRecordError(name)
         first = self.size
-        hashes = list(link(self.last_hash, first, at_s, records))
+        hashes = list(link((self.last_hash, first), self.seed, at_s, records))
         rows = [
             (first + n, at_s, *record, hashed)
             for n, (record, hashed) in enumerate(zip(records, hashes, strict=True))
@@ -82,9 +92,7 @@ class Log:
         insert_rows(connection, node, grow(self.frontier, hashes))
         self.last_hash = hashes[-1]
         self.newest_s = max(self.newest_s, at_s)
-        peaks = b"".join(self.frontier.peaks)
-        state = (0, self.size, self.last_hash, peaks, self.newest_s)
-        upsert_rows(connection, log_state, [state])
+        self.save(connection)
 
 
 def grow(frontier: Frontier, leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:

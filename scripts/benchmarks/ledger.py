@@ -274,7 +274,7 @@ def _replayed(path: Path) -> Row:
         rows = connection.execute(select(*wanted).where(entry.c.seq < _SESSIONS)).all()
     readers.dispose()
     records: Sequence[tuple[str, str, bytes]] = [(row[0], row[1], row[2]) for row in rows]
-    hash_ns = stopwatch_ns(lambda: list(link(GENESIS, 0, million.AT_S, records)))
+    hash_ns = stopwatch_ns(lambda: list(link((GENESIS, 0), GENESIS, million.AT_S, records)))
     return Row(
         "audit_replay",
         per_second(report.entries, ours_ns),

@@ -12,6 +12,7 @@ from contracts.typed_data import Domain
 from ledger.clock import Clock
 from ledger.errors import NotFound, VoisinError
 from ledger.store import LedgerStore
+from ledger.store.faults import explained
 from settlement.chain.deployment import Contracts
 from settlement.chain.gateway import ChainGateway, ChainIdentity
 from settlement.chain.indexer import Indexer
@@ -65,13 +66,13 @@ class Service:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open the one write transaction; it commits at the end, or nothing of it is kept."""
-        with self.database.begin() as connection:
+        with explained(), self.database.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads."""
-        with self.readers.connect() as connection:
+        with explained(), self.readers.connect() as connection:
             yield connection
 
 

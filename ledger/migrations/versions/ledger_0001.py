@@ -91,6 +91,7 @@ def _log_state() -> None:
         sa.Column("last_hash", sa.LargeBinary(), nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
         sa.Column("newest_s", _INT, nullable=False),
+        sa.Column("seed", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("id = 0", name=op.f("ck_log_state_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_state")),
         sqlite_strict=True,

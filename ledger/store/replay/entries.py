@@ -73,7 +73,7 @@ def check_log(connection: Connection, log: Log) -> str | None:
     statement = select(*wanted).where(entry.c.seq < log.size).order_by(entry.c.seq)
     with connection.execute(statement.execution_options(yield_per=_PAGE)) as found:
         for page in cast("Iterable[Sequence[_Entry]]", found.partitions()):
-            fault = check_links(page, frontier.size, previous)
+            fault = check_links(page, (previous, frontier.size), log.seed)
             if fault is not None:
                 return fault
             hashes = [row[5] for row in page]
@@ -87,12 +87,14 @@ def check_log(connection: Connection, log: Log) -> str | None:
     return _check_nodes(connection, nodes, log.size) or first_difference(connection, log.size)
 
 
-def check_links(page: Iterable[_Entry], first: int, previous: bytes) -> str | None:
+def check_links(page: Iterable[_Entry], end: tuple[bytes, int], seed: bytes) -> str | None:
     """Return the first fault in positions, links and hashes of entries in a row, or None."""
+    previous, first = end
     for position, (seq, at_s, name, trace_id, body, stored) in enumerate(page, first):
         if seq != position:
             return f"entry {position} is missing"
-        previous = next(link(previous, seq, UnixSeconds(at_s), ((name, trace_id, body),)))
+        records = ((name, trace_id, body),)
+        previous = next(link((previous, seq), seed, UnixSeconds(at_s), records))
         if previous != stored:
             return f"entry {seq} was changed"
     return None

@@ -64,7 +64,7 @@ def check_tail(connection: Connection, first: int) -> int:
         .where(entry.c.seq >= first)
         .order_by(entry.c.seq)
     ).all()
-    fault = check_links([tuple(row) for row in rows], first, before or GENESIS)
+    fault = check_links([tuple(row) for row in rows], (before or GENESIS, first), log.seed)
     if fault is not None:
         raise JournalDamagedError(fault)
     grow(frontier, [row.hash for row in rows])

@@ -112,7 +112,7 @@ EQUATIONS: Final[Mapping[Equation, About]] = {
         what="Wh posted = differences of signed registers, or nothing where flagged as estimated",
         ledger="`metered-import`, `metered-export`, `session-energy` in table `transfer`",
         other="table `reading`, each signature checked again; fiscal records in table `slice`",
-        touched="runs made, sessions closed",
+        touched="runs made, sessions closed; signatures at the day's end",
         owner="grid operator",
     ),
     Equation.INTERVAL: About(

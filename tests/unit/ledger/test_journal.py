@@ -8,11 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import accounts
-from ledger.journal import GENESIS, Entry, fields_of, group_hash, link, transfer_body
+from ledger.journal import GENESIS, Entry, fields_of, group_hash, link, salt_of, transfer_body
 from ledger.transfers import Kind, Transfer
 
 ENTRY = Entry(
-    seq=2, at_s=1_557_100_800, name="transfer", trace_id="t", body=b"body", previous=GENESIS
+    seq=2,
+    at_s=1_557_100_800,
+    name="transfer",
+    trace_id="t",
+    body=b"body",
+    previous=GENESIS,
+    salt=bytes(range(16)),
 )
 TRANSFER = Transfer(
     id="a",
@@ -34,6 +40,7 @@ entries = st.builds(
     lines,
     st.binary(max_size=12),
     st.binary(min_size=32, max_size=32),
+    st.binary(min_size=16, max_size=16),
 )
 transfers = st.builds(
     Transfer,
@@ -52,7 +59,8 @@ transfers = st.builds(
 class TestEntry:
     def test_has_these_bytes(self):
         previous = hashlib.sha256(b"voisin-journal-2").hexdigest()
-        text = f"voisin-entry-2\n2\n1557100800\n{previous}\ntransfer\nt\nbody"
+        salt = "000102030405060708090a0b0c0d0e0f"
+        text = f"voisin-entry-2\n2\n1557100800\n{previous}\n{salt}\ntransfer\nt\nbody"
         assert ENTRY.leaf() == text.encode()
         assert ENTRY.hash() == hashlib.sha256(b"\0" + text.encode()).digest()
 
@@ -66,11 +74,13 @@ class TestEntry:
     def test_many_at_once_hash_as_one_by_one(self, records):
         previous, hashes = GENESIS, []
         for seq, record in enumerate(records, 7):
-            previous = Entry(seq, 99, *record, previous).hash()
+            previous = Entry(seq, 99, *record, previous, salt_of(b"seed", seq)).hash()
             hashes.append(previous)
-        assert list(link(GENESIS, 7, 99, records)) == hashes
+        assert list(link((GENESIS, 7), b"seed", 99, records)) == hashes
 
-    @pytest.mark.parametrize("field", ["seq", "at_s", "name", "trace_id", "body", "previous"])
+    @pytest.mark.parametrize(
+        "field", ["seq", "at_s", "name", "trace_id", "body", "previous", "salt"]
+    )
     def test_changes_its_hash_with_every_field(self, field):
         value = getattr(ENTRY, field)
         changed = value + 1 if isinstance(value, int) else value[:-1] + value[:1] + value[:1]
@@ -80,12 +90,18 @@ class TestEntry:
         def chain(*bodies):
             last = GENESIS
             for seq, body in enumerate(bodies):
-                last = Entry(seq, 0, "record", "", body, last).hash()
+                last = Entry(seq, 0, "record", "", body, last, bytes(16)).hash()
             return last
 
         assert chain(b"a", b"b", b"c") != chain(b"x", b"b", b"c")
         assert chain(b"a", b"b", b"c") != chain(b"b", b"a", b"c")
         assert chain(b"a", b"b", b"c") != chain(b"a", b"b")
+
+
+class TestSalt:
+    def test_is_the_seeds_alone_and_another_for_each_entry(self):
+        assert salt_of(b"seed", 1) == hashlib.sha256(b"seed" + bytes(7) + b"\1").digest()[:16]
+        assert len({salt_of(seed, seq) for seed in (b"a", b"b") for seq in range(9)}) == 18
 
 
 class TestTransferBody:

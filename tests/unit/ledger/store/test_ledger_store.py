@@ -237,6 +237,32 @@ class TestIdempotency:
         assert ledger.balance(BEN).posted == 2
 
 
+class TestSeed:
+    """The foot of the tree is public; without the seed nobody can try amounts until a hash fits."""
+
+    def roots(self, ledger, seeds):
+        for seed in seeds:
+            with ledger.engine.connect() as connection:
+                if seed:
+                    ledger.book.begin(connection, seed)
+                ledger.book.submit(connection, (move("a", accounts.world(), BEN, 1),), at_s=1)
+                yield ledger.book.root(connection)[1]
+                connection.rollback()
+
+    def test_decides_every_hash(self, ledger):
+        one, other = b"1" * 32, b"2" * 32
+        found = list(self.roots(ledger, (one, one, other, None, None)))
+        assert found[0] == found[1]
+        assert len(set(found)) == 4
+
+    def test_stays_what_it_was(self, ledger):
+        ledger.fund()
+        with ledger.engine.begin() as connection:
+            ledger.book.begin(connection, b"3" * 32)
+        ledger.submit(move("a", ANNA, BEN, 1)).unwrap()
+        assert ledger.replay().log is None
+
+
 class TestBugsOfOthers:
     """What broke elsewhere (Blnk, Formance), by the number of the report there."""
 
