@@ -8,7 +8,7 @@ from api import problems
 from api.dependencies import Context
 from api.limits import BodyLimit
 from api.ocpp_port import ocpp_router
-from api.routes import community, log, members, readings, sessions
+from api.routes import community, log, members, operations, readings, sessions
 from api.web.pages import mount_static, pages_router
 
 _DESCRIPTION: Final = (
@@ -26,7 +26,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for one in (community, log, members, readings, sessions):
+    for one in (community, log, members, operations, readings, sessions):
         app.include_router(one.router)
     app.include_router(ocpp_router(context.service, context.desk))
     app.include_router(pages_router(context.overview, context.trace))

@@ -1,9 +1,11 @@
-"""The ``voisin`` command: follow a trace, verify a chain, look at the state of a community."""
+"""The ``voisin`` command: follow a trace, reconcile, verify a chain."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
+import httpx2
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +25,7 @@ from ledger.errors import NotFound, VoisinError
 from ledger.proofs import parse_key
 from ledger.proofs.witness import Witness
 from ledger.store import LedgerStore, open_readers
+from settlement.audit.reconciliation.equations import EQUATIONS, Equation
 from settlement.engine.tracing import trace as trace_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -30,6 +33,7 @@ devnet_app = typer.Typer(no_args_is_help=True, help="The embedded chain.")
 app.add_typer(devnet_app, name="devnet")
 
 _CONSOLE: Final = Console()
+_RECONCILE_TIMEOUT_S: Final = 3_600
 Directory = Annotated[
     Path | None, typer.Option("--data", help="Data directory; default: the newest demonstration.")
 ]
@@ -69,6 +73,48 @@ def trace(
     for step in found["steps"]:
         detail = ", ".join(f"{name} {value}" for name, value in step["detail"].items())
         table.add_row(step["step"], str(step["at_s"] or ""), step["title"], detail)
+    _CONSOLE.print(table)
+
+
+@app.command()
+def reconcile(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Base URL of the service that runs.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let the running service compare everything it stores; exit with 1 if something differs."""
+    settings = Settings()
+    base = url or f"http://{settings.host}:{settings.port}"
+    try:
+        answer = httpx2.post(f"{base}/reconciliation", timeout=_RECONCILE_TIMEOUT_S)
+    except httpx2.TransportError as fault:
+        _CONSOLE.print(f"[red]no answer[/] from {base}: {fault}", soft_wrap=True)
+        raise typer.Exit(1) from fault
+    found = answer.json()
+    if answer.is_error:
+        _CONSOLE.print(f"[red]{found['code']}[/]: {found['detail']}", soft_wrap=True)
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show_breaks(found)
+    raise typer.Exit(1 if found["open"] else 0)
+
+
+def _show_breaks(found: Mapping[str, Any]) -> None:
+    title = f"{found['open']} open breaks at block {found['block']}"
+    table = Table(title=title, title_justify="left")
+    for column in ("equation", "checked", "break", "owner", "age", "subject", "ledger", "other"):
+        table.add_column(column, overflow="fold")
+    for equation, one in found["equations"].items():
+        about = EQUATIONS[Equation(equation)].what
+        table.add_row(equation, str(one["checked"]), "", "", "", about, "", "")
+        for each in one["breaks"]:
+            name, age = f"{equation}-{each['id']}", f"{each['age_s']} s"
+            owner, values = each["owner"], (each["ledger"], each["other"])
+            table.add_row("", "", name, owner, age, each["subject"], *values)
     _CONSOLE.print(table)
 
 

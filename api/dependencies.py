@@ -8,7 +8,10 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from api.desk import Desk
+from settlement.audit.reconciliation.breaks import open_breaks
+from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.engine.overview import overview
+from settlement.engine.restart.protocol import Restart
 from settlement.engine.service import Service
 from settlement.engine.tracing import trace
 
@@ -25,13 +28,30 @@ class Context:
     """Where everything that writes waits its turn."""
     status: Status
     """What the composition root adds to the overview: state, clock, laws."""
+    restart: Restart = field(default_factory=Restart)
+    """How the service started."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop, so that streams end."""
+    reconciler: Reconciler = field(init=False)
+    """Compares books, meters and chain after every work at the desk."""
+
+    def __post_init__(self) -> None:
+        """Let a reconciler follow every work at the desk, which takes none after a bad start."""
+        reconciler = Reconciler(self.service)
+        object.__setattr__(self, "reconciler", reconciler)
+        if self.restart.closed_by is None:
+            self.desk.follow_with(reconciler.after)
+        else:
+            self.desk.close_writes(self.restart.closed_by)
 
     def overview(self) -> dict[str, Any]:
         """Return how the community stands now."""
         with self.service.reading() as connection:
-            return {**overview(self.service, connection), **self.status()}
+            found = overview(self.service, connection)
+            standing = len(open_breaks(connection))
+        report = self.reconciler.report
+        reconciled = {"open": standing, "block": report.height if report else None}
+        return {**found, "reconciliation": reconciled, **self.status()}
 
     def trace(self, trace_id: str) -> dict[str, Any]:
         """Return every step that carries ``trace_id``."""

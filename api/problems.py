@@ -17,6 +17,7 @@ from ledger.errors import (
     NotFound,
     NotPermitted,
     TooLarge,
+    Unavailable,
     UnverifiedReading,
     VoisinError,
 )
@@ -32,6 +33,7 @@ STATUS: Final = {
     UnverifiedReading: 422,
     ChainUnavailable: 503,
     ChainError: 502,
+    Unavailable: 503,
     Integrity: 500,
 }
 """HTTP status of each family; a subfamily stands before its parent."""

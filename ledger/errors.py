@@ -18,6 +18,7 @@ The families of errors; every error of the system is a leaf of one of them.
       ChainError           the chain did not do it
         ChainUnavailable     no answer; the same bytes may be sent again
         ChainReverted        the contract refused
+      Unavailable          the service is not ready for it
       Integrity            a law broke: stop, never retry
 
 Leaves stand beside the function that raises them and carry a stable snake_case ``code`` with a
@@ -93,6 +94,10 @@ class ChainUnavailable(ChainError):
 
 class ChainReverted(ChainError):
     """A contract refused the transaction."""
+
+
+class Unavailable(VoisinError):
+    """The service is not ready for the request; the code says what keeps it from it."""
 
 
 class Integrity(VoisinError):

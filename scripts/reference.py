@@ -1,10 +1,15 @@
-"""Write ``docs/reference/errors.md`` from the error classes: ``python -m scripts.reference``."""
+"""
+Write pages of the reference from the code that they are about: ``python -m scripts.reference``.
+
+``errors.md`` from the error classes, the table of ``reconciliation.md`` from the equations.
+"""
 
 import importlib
 import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +19,12 @@ import ledger
 import settlement
 from api.problems import STATUS
 from ledger.errors import VoisinError
+from settlement.audit.reconciliation.equations import EQUATIONS
 
 ROOT: Final = Path(__file__).parents[1]
 ERRORS_PAGE: Final = ROOT / "docs/reference/errors.md"
+RECONCILIATION_PAGE: Final = ROOT / "docs/reference/reconciliation.md"
+_TABLE: Final = "| | must be equal | ledger side | other side | after a block | owner of a break |"
 _PACKAGES: Final = frozenset({"api", "devnet", "ledger", "settlement"})
 _CODE: Final = re.compile(r'super\(\).__init__\(\s*"([a-z0-9_]+)"')
 _HEAD: Final = """\
@@ -50,6 +58,20 @@ def errors_page() -> str:
     return "\n".join(parts)
 
 
+def equations_table() -> str:
+    """Return the table of the equations, as it stands in the page on reconciliation."""
+    rows = [f"| {one} | {' | '.join(astuple(about))} |" for one, about in EQUATIONS.items()]
+    return "\n".join([_TABLE, "|---|---|---|---|---|---|", *rows])
+
+
+def reconciliation_page() -> str:
+    """Return the page on reconciliation with its table as the code has it."""
+    lines = RECONCILIATION_PAGE.read_text(encoding="utf-8").split("\n")
+    first = next(n for n, line in enumerate(lines) if line.startswith("| |"))
+    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("|"))
+    return "\n".join([*lines[:first], equations_table(), *lines[last:]])
+
+
 def _import_everything() -> None:
     for package in (api, devnet, ledger, settlement):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -77,3 +99,4 @@ def _entry(leaf: type[VoisinError], code: str) -> str:
 
 if __name__ == "__main__":
     ERRORS_PAGE.write_text(errors_page(), encoding="utf-8")
+    RECONCILIATION_PAGE.write_text(reconciliation_page(), encoding="utf-8")

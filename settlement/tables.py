@@ -6,6 +6,7 @@ Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``
 ``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
 an event. ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
 ``latency`` holds wall times for display and never enters the journal.
+A row of ``break_`` is opened when a break is found and closed when it is gone; the journal says both.
 """
 
 from typing import Final
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata: Final = MetaData()
@@ -312,6 +314,30 @@ latency = Table(
     metadata,
     Column("session_id", Text, primary_key=True),
     Column("refund_us", BigInteger, nullable=False),
+)
+
+break_ = Table(
+    "break_",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("equation", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("ledger_value", Text, nullable=False),
+    Column("other_value", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("found_block", BigInteger, nullable=False),
+    Column("found_at_s", BigInteger, nullable=False),
+    Column("cleared_block", BigInteger),
+    Column("cleared_at_s", BigInteger),
+    Index(
+        "uq_break_open",
+        "equation",
+        "subject",
+        unique=True,
+        sqlite_where=text("cleared_at_s IS NULL"),
+        postgresql_where=text("cleared_at_s IS NULL"),
+    ),
 )
 
 IMMUTABLE: Final = (

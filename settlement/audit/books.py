@@ -1,64 +1,76 @@
 """What the ledger says that each contract field must hold (decision 0001)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
+from ledger.book import Balance
+from settlement.chain.deployment import Contracts
 from settlement.chain.reconciliation import Expectation
 from settlement.engine.service import Service
 from settlement.tables import lane, run
 
 _ADDRESS_CHARACTERS: Final = 42
+_DRIVER: Final = "eur/vault-driver/"
+_EARNED: Final = "eur/vault-earned/"
+_TRADE: Final = {"eur/trade-balance/": "balanceOf", "eur/trade-bond/": "bondOf"}
+HELD: Final = "/hold"
+"""Ends the name of what is held of a driver's purse."""
 
 
 def expectations(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Return what each contract field must hold at the last final block."""
-    yield from _purses(service, connection)
-    yield from _earned(service, connection)
-    yield from _lanes(service, connection)
-    trade = service.contracts.trade
-    for prefix, function in (("eur/trade-balance/", "balanceOf"), ("eur/trade-bond/", "bondOf")):
-        for balance in service.book.balances(connection, prefix):
-            holder = balance.account.removeprefix(prefix)
-            yield Expectation(balance.account, trade, function, (holder,), balance.posted)
+    """Return what every contract field must hold at the last final block."""
+    for prefix in (_DRIVER, _EARNED, *_TRADE):
+        yield from of_accounts(service.contracts, service.book.balances(connection, prefix))
+    yield from of_lanes(service.contracts, connection.execute(select(lane)).mappings())
 
 
-def _lanes(service: Service, connection: Connection) -> Iterator[Expectation]:
+def of_accounts(contracts: Contracts, balances: Iterable[Balance]) -> Iterator[Expectation]:
+    """Return what the fields behind these accounts must hold; most accounts have none."""
+    for balance in balances:
+        account = balance.account
+        if account.startswith(_DRIVER):
+            yield from _purse(contracts, balance)
+        elif account.startswith(_EARNED):
+            yield _earned(contracts, balance)
+        else:
+            for prefix, function in _TRADE.items():
+                if account.startswith(prefix):
+                    holder = account.removeprefix(prefix)
+                    yield Expectation(account, contracts.trade, function, (holder,), balance.posted)
+
+
+def of_lanes(contracts: Contracts, lanes: Iterable[RowMapping]) -> Iterator[Expectation]:
     """Return what each lane says beside its balance: the cap, and what is asked back."""
-    for row in connection.execute(select(lane)).mappings():
+    for row in lanes:
         for function, micros in (("capOf", row["cap_micros"]), ("exitOf", row["exit_micros"] or 0)):
             yield Expectation(
                 account=f"{row['address']}/{function}",
-                contract=service.contracts.trade,
+                contract=contracts.trade,
                 function=function,
                 arguments=(row["address"],),
                 amount_micros=micros,
             )
 
 
-def _purses(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Return the deposit of each purse, which is what is held, and the rest, which is free."""
-    prefix = "eur/vault-driver/"
-    vault = service.contracts.vault
-    for balance in service.book.balances(connection, prefix):
-        wallet, _, number = balance.account.removeprefix(prefix).partition("/")
-        purse, held = (wallet, int(number or 0)), balance.pending_debits
-        yield Expectation(balance.account, vault, "freeOf", purse, balance.posted - held)
-        yield Expectation(f"{balance.account}/hold", vault, "depositOf", purse, held)
+def _purse(contracts: Contracts, balance: Balance) -> Iterator[Expectation]:
+    """Return the deposit of a purse, which is what is held, and the rest, which is free."""
+    wallet, _, number = balance.account.removeprefix(_DRIVER).partition("/")
+    purse, held = (wallet, int(number or 0)), balance.pending_debits
+    vault, account = contracts.vault, balance.account
+    yield Expectation(account, vault, "freeOf", purse, balance.posted - held)
+    yield Expectation(f"{account}{HELD}", vault, "depositOf", purse, held)
 
 
-def _earned(service: Service, connection: Connection) -> Iterator[Expectation]:
-    """Return what each operator has, and what each meter has earned that was not collected."""
-    prefix = "eur/vault-earned/"
-    vault = service.contracts.vault
-    for balance in service.book.balances(connection, prefix):
-        owner = balance.account.removeprefix(prefix)
-        if len(owner) == _ADDRESS_CHARACTERS:
-            yield Expectation(balance.account, vault, "earnedOf", (owner,), balance.posted)
-        else:
-            meter = bytes.fromhex(owner[2:])
-            yield Expectation(balance.account, vault, "stationEarned", (meter,), balance.posted)
+def _earned(contracts: Contracts, balance: Balance) -> Expectation:
+    """Return what an operator has, or what a meter has earned that was not collected."""
+    owner = balance.account.removeprefix(_EARNED)
+    if len(owner) == _ADDRESS_CHARACTERS:
+        key: tuple[object, ...] = (owner,)
+        return Expectation(balance.account, contracts.vault, "earnedOf", key, balance.posted)
+    key = (bytes.fromhex(owner[2:]),)
+    return Expectation(balance.account, contracts.vault, "stationEarned", key, balance.posted)
 
 
 def ledger_sums(service: Service, connection: Connection) -> dict[int, int]:

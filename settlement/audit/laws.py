@@ -112,7 +112,8 @@ def energy_is_counted_once(service: Service, connection: Connection) -> str | No
 
 def ledger_equals_chain(service: Service, connection: Connection) -> str | None:
     """L8: each contract field equals its ledger account at the same final block."""
-    breaks = reconcile(service.gateway, expectations(service, connection))
+    height = service.indexer.final_height(connection)
+    breaks = reconcile(service.gateway, expectations(service, connection), block=height)
     return str(breaks[0]) if breaks else None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
 
-from settlement.engine.market.intervals import collect
+from settlement.engine.market.intervals import Collected, collect
 from settlement.engine.service import Service
 from settlement.tables import line, run
 from settlement.trading.settle import IntervalInputs, Settlement, settle
@@ -28,7 +28,7 @@ def recompute(service: Service, connection: Connection) -> Findings:
     difference: str | None = None
     stored = _lines(connection)
     for row in connection.execute(select(run).order_by(run.c.run)).mappings():
-        inputs = _inputs(service, connection, row)
+        inputs = collect_again(service, connection, row).inputs
         again = settle(inputs)
         broken = broken or _named(row, _limits_of(inputs, again))
         difference = difference or _named(row, _difference(row, again, stored[row["run"]]))
@@ -66,10 +66,10 @@ def _limits_of(inputs: IntervalInputs, outcome: Settlement) -> str | None:
     return None
 
 
-def _inputs(service: Service, connection: Connection, row: RowMapping) -> IntervalInputs:
+def collect_again(service: Service, connection: Connection, row: RowMapping) -> Collected:
     """Collect a run's inputs again; only the funds of that moment are taken as noted."""
     funds = json.loads(row["inputs"])["spendable"]
-    return collect(service, connection, row["interval"], row["run"], funds=funds).inputs
+    return collect(service, connection, row["interval"], row["run"], funds=funds)
 
 
 def _lines(connection: Connection) -> dict[int, list[tuple[str, str, int]]]:

@@ -122,3 +122,14 @@ class ChainGateway(Protocol):
             If the contract refuses; carries the revert data.
         """
         ...
+
+    def calls_at(self, block: int, calls: Sequence[tuple[str, bytes]]) -> tuple[bytes, ...]:
+        """
+        Return what each call (contract, data) returns after ``block``, asked in one round.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not answer, or no longer has the state of that block.
+        """
+        ...

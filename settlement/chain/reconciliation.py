@@ -4,7 +4,7 @@ Compare every ledger account that a contract field stands behind with that field
 Both sides are read at the same final block. A difference is a break with the two numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from settlement.chain.calls import Contract
@@ -44,14 +44,31 @@ class Break:
         return f"{self.account}: ledger {self.ledger_micros}, chain {self.chain_micros}"
 
 
-def reconcile(gateway: ChainGateway, expected: Iterable[Expectation]) -> tuple[Break, ...]:
-    """Read each expected field from the chain; return those that differ."""
-    breaks = []
-    for one in expected:
-        held = _read(gateway, one.contract, one.function, one.arguments)
-        if held != one.amount_micros:
-            breaks.append(Break(one.account, one.amount_micros, held))
-    return tuple(breaks)
+def read_fields(
+    gateway: ChainGateway, expected: Sequence[Expectation], *, block: int
+) -> tuple[int, ...]:
+    """Return what each expected field holds after ``block``, in micros, asked in one round."""
+    calls = [
+        (one.contract.address, one.contract.encode(one.function, *one.arguments))
+        for one in expected
+    ]
+    answers = gateway.calls_at(block, calls)
+    return tuple(
+        int(one.contract.decode_result(one.function, data)[0])
+        for one, data in zip(expected, answers, strict=True)
+    )
+
+
+def reconcile(
+    gateway: ChainGateway, expected: Iterable[Expectation], *, block: int
+) -> tuple[Break, ...]:
+    """Read each expected field as it stands after ``block``; return those that differ."""
+    fields = tuple(expected)
+    return tuple(
+        Break(one.account, one.amount_micros, held)
+        for one, held in zip(fields, read_fields(gateway, fields, block=block), strict=True)
+        if held != one.amount_micros
+    )
 
 
 def token_held(gateway: ChainGateway, contracts: Contracts, holder: str) -> int:

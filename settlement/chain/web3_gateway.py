@@ -133,6 +133,19 @@ class Web3Gateway:
             )
         return bytes.fromhex(cast("str", answer["result"])[2:])
 
+    def calls_at(self, block: int, calls: Sequence[tuple[str, bytes]]) -> tuple[bytes, ...]:
+        """
+        Return what each call (contract, data) returns after ``block``, asked in one round.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not answer, or no longer has the state of that block.
+        """
+        asked = [({"to": to, "data": "0x" + data.hex()}, hex(block)) for to, data in calls]
+        found = self._ask_many("eth_call", asked)
+        return tuple(bytes.fromhex(one[2:]) for one in found)
+
     def _ask(self, method: str, *params: object) -> Any:  # noqa: ANN401 - JSON
         answer = self._request(method, *params)
         if answer.get("error"):

@@ -136,6 +136,10 @@ def test_the_reference_lists_every_error():
     assert reference.ERRORS_PAGE.read_text() == reference.errors_page()
 
 
+def test_the_reference_has_the_equations_as_the_code_has_them():
+    assert reference.RECONCILIATION_PAGE.read_text() == reference.reconciliation_page()
+
+
 def test_top_level_holds_what_is_agreed():
     allowed = {
         "contracts",

@@ -13,6 +13,7 @@ from ledger.clock import ReplayClock
 from scripts import neighbourhood
 from scripts.replay import Memory, Replay, World, places_of
 from scripts.verdict import roots_of, verify
+from settlement.audit.reconciliation.breaks import all_breaks
 
 SEED = 1
 LEAD_S = 7 * 86_400
@@ -30,6 +31,11 @@ class Community:
     field: Replay
     devnet: object
 
+    @property
+    def reconciler(self):
+        """Whoever follows every work at the desk."""
+        return self.running.desk._follow.__self__
+
     async def run(self, work):
         """Do something that writes, at the desk."""
         return await self.running.desk.run(work)
@@ -39,17 +45,28 @@ class Community:
         laws = await self.run(lambda: verify(self.service, self.directory))
         return {name: fault for name, fault in laws.items() if fault is not None}
 
+    async def breaks(self):
+        """Compare everything; return every break that ever was, a mended one too."""
+        await self.run(self.reconciler.everything)
+        with self.service.reading() as connection:
+            return all_breaks(connection)
+
     def roots(self):
         return roots_of(self.service, self.devnet)
 
 
 @contextlib.asynccontextmanager
-async def community(directory, kind=Replay):
-    """Open a community of one day in ``directory``, its field played by ``kind``."""
+async def community(directory, kind=Replay, *, played=False):
+    """
+    Open a community of one day in ``directory``, its field played by ``kind``.
+
+    ``played`` says that the directory holds the day settled already, by ``scripts.demo_week``.
+    """
     parameters, dataset = load_parameters(), load_dataset()
     keys = build_keys(dataset, parameters, seed=SEED)
     schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
-    clock = ReplayClock(neighbourhood.clock_start(schedule, 0))
+    first = len(schedule.events) if played else 0
+    clock = ReplayClock(neighbourhood.clock_start(schedule, first))
     rules = neighbourhood.rules(parameters, dataset)
     async with contextlib.AsyncExitStack() as stack:
         devnet, url = await stack.enter_async_context(
@@ -62,6 +79,7 @@ async def community(directory, kind=Replay):
             serving(service, host="127.0.0.1", port=0, status=dict)
         )
         world = World(parameters, keys, schedule, places_of(running))
-        await neighbourhood.move_in(running, world, seed=SEED)
+        if not played:
+            await neighbourhood.move_in(running, world, seed=SEED)
         field = kind(world, running, clock, Memory(directory / "replay.json"))
         yield Community(directory, service, running, world, clock, field, devnet)

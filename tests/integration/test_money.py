@@ -35,7 +35,7 @@ DAY_S, WEEK_S = 86_400, 7 * 86_400
 
 @pytest.fixture
 def journey(tmp_path):
-    """Run an async journey in a fresh community; every law must hold at its end."""
+    """Run an async journey in a fresh community; every law and equation must hold at its end."""
 
     def run(story):
         async def told():
@@ -46,6 +46,7 @@ def journey(tmp_path):
                 await story(here, client)
                 await here.running.desk.idle()
                 assert await here.broken_laws() == {}
+                assert await here.breaks() == ()
 
         asyncio.run(told())
 

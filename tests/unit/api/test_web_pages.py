@@ -54,6 +54,7 @@ STARTING: dict[str, Any] = {
     "refund_ms": None,
     "laws": {name: {"ok": None, "text": "unchecked"} for name in LAWS},
     "ledger_equals_chain": None,
+    "reconciliation": {"open": 0, "block": None},
     "intervals": [],
     "sessions": [],
     "quarantine": [],

@@ -1,0 +1,1 @@
+"""Reconciliation: nine equations between journal, books, meters and chain, after every block."""

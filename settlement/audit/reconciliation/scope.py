@@ -1,0 +1,245 @@
+"""Say what a pass looks at: what was touched since the last one, or everything."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+
+from ledger import accounts
+from ledger.tables import checkpoint, transfer
+from ledger.units import UnixSeconds
+from settlement.audit.books import HELD
+from settlement.chain.indexer import FinalEvent
+from settlement.engine.service import Service
+from settlement.tables import block, lane, observed, run, session
+
+_SESSION_ID_LENGTH: Final = 66
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How far a pass came."""
+
+    height: int
+    """Final block, or -1."""
+    seq: int
+    """Entry of the last transfer, or -1."""
+    run: int
+    """The last run, or 0."""
+    days: int
+    """How many days are closed by a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From where to where a pass looks."""
+
+    since: Ends
+    """How far the last pass came, or ``NOTHING``."""
+    until: Ends
+    """Where ledger and chain stand."""
+    runs_since: int
+    """The last run that need not be settled again."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is looked at."""
+        return self.since == NOTHING
+
+
+NOTHING: Final = Ends(-1, -1, 0, 0)
+"""Before the first pass."""
+
+
+def ends_of(service: Service, connection: Connection) -> Ends:
+    """Return where ledger and chain stand."""
+    seq, number, days = connection.execute(
+        select(
+            select(func.max(transfer.c.seq)).scalar_subquery(),
+            select(func.max(run.c.run)).scalar_subquery(),
+            select(func.count(checkpoint.c.size)).scalar_subquery(),
+        )
+    ).one()
+    return Ends(
+        height=service.indexer.final_height(connection),
+        seq=-1 if seq is None else int(seq),
+        run=0 if number is None else int(number),
+        days=int(days),
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a pass looks at, read in one transaction at one final block."""
+
+    height: int
+    """Final block that both sides are read at."""
+    whole: bool
+    """Whether it is everything."""
+    moved: tuple[RowMapping, ...]
+    """Transfers since the last pass, in order."""
+    events: tuple[FinalEvent, ...]
+    """Events that have become final since, in chain order."""
+    runs: tuple[RowMapping, ...]
+    """Runs to settle again: made since, or become final, or broken, in order."""
+    run_traces: Mapping[int, str]
+    """Trace ids by run, of those and, in a pass over everything, of all."""
+    sessions: tuple[RowMapping, ...]
+    """Sessions with a transfer or an event since, or that are broken."""
+    traced: Mapping[str, tuple[RowMapping, ...]]
+    """All transfers of those runs and sessions, by trace id."""
+    accounts: frozenset[str]
+    """Accounts with a transfer or an event since, or that are broken."""
+    lanes: tuple[RowMapping, ...]
+    """Lanes with an event since, or that are broken."""
+
+    def of(self, trace_id: str) -> tuple[RowMapping, ...]:
+        """Return all transfers of a run or session of the scope, in order."""
+        return self.traced.get(trace_id, ())
+
+    @cached_property
+    def settled(self) -> Mapping[int, FinalEvent]:
+        """What the chain said of runs that became final, by run."""
+        return {
+            int(one.arguments["run"]): one for one in self.events if one.name == "IntervalSettled"
+        }
+
+
+def run_trace(service: Service, row: RowMapping) -> str:
+    """Return the trace id of a run."""
+    return f"{service.rules.community_id}/{row['interval']}/{row['run']}"
+
+
+def collect_scope(
+    service: Service, connection: Connection, span: Span, broken: Collection[str]
+) -> Scope:
+    """Return what happened within ``span``, and the subjects of open breaks."""
+    since, until, whole = span.since, span.until, span.whole
+    moved = tuple(_transfers(connection, transfer.c.seq > since.seq, transfer.c.seq <= until.seq))
+    events = tuple(_events(connection, since.height, until.height))
+    runs = tuple(_runs(connection, span, events, broken))
+    session_ids = _session_ids(moved, events, broken)
+    sessions = tuple(_sessions(connection, whole=whole, wanted=session_ids))
+    run_traces = {
+        row["run"]: run_trace(service, row) for row in (_all_runs(connection) if whole else runs)
+    }
+    traces = {*run_traces.values(), *session_ids}
+    touched = {row[side] for row in moved for side in ("debit", "credit")}
+    touched |= {account for one in events for account in _accounts(one)}
+    touched |= {one.removesuffix(HELD) for one in broken if one.startswith(("eur/", "wh/"))}
+    members = {one.arguments.get("member") for one in events if one.contract == "TradeLedger"}
+    members |= {one.partition("/")[0] for one in broken}
+    return Scope(
+        height=until.height,
+        whole=whole,
+        moved=moved,
+        events=events,
+        runs=runs,
+        run_traces=run_traces,
+        sessions=sessions,
+        traced=_traced(connection, moved if whole else None, traces),
+        accounts=frozenset(touched),
+        lanes=tuple(_lanes(connection, whole=whole, wanted=members)),
+    )
+
+
+def _transfers(connection: Connection, *where: ColumnElement[bool]) -> Iterator[RowMapping]:
+    ordered = select(transfer).where(*where).order_by(transfer.c.seq)
+    yield from connection.execute(ordered).mappings()
+
+
+def _events(connection: Connection, after: int, until: int) -> Iterator[FinalEvent]:
+    if after >= until:
+        return
+    rows = connection.execute(
+        select(observed, block.c.timestamp_s)
+        .join(block, block.c.hash == observed.c.block_hash)
+        .where(
+            observed.c.block_hash.in_(
+                select(block.c.hash).where(block.c.number > after, block.c.number <= until)
+            )
+        )
+        .order_by(observed.c.block_number, observed.c.log_index)
+    ).mappings()
+    for row in rows:
+        yield FinalEvent(
+            contract=row["contract"],
+            name=row["name"],
+            arguments=json.loads(row["body"]),
+            transaction_hash=row["transaction_hash"],
+            block_number=row["block_number"],
+            at_s=UnixSeconds(row["timestamp_s"]),
+            log_index=row["log_index"],
+        )
+
+
+def _runs(
+    connection: Connection, span: Span, events: tuple[FinalEvent, ...], broken: Collection[str]
+) -> Iterator[RowMapping]:
+    """Return the runs to look at; in a pass over everything, not those that became final before."""
+    settled = {int(one.arguments["run"]) for one in events if one.name == "IntervalSettled"}
+    named = {one for one in settled if one > span.runs_since} if span.whole else settled
+    for subject in broken:
+        parts = subject.split("/")
+        named |= {int(part) for part in parts[2:3] if part.isdecimal()}
+    wanted = (run.c.run > span.runs_since) | run.c.run.in_(named)
+    yield from connection.execute(select(run).where(wanted).order_by(run.c.run)).mappings()
+
+
+def _all_runs(connection: Connection) -> Iterator[RowMapping]:
+    yield from connection.execute(select(run.c.run, run.c.interval)).mappings()
+
+
+def _session_ids(
+    moved: tuple[RowMapping, ...], events: tuple[FinalEvent, ...], broken: Collection[str]
+) -> set[str]:
+    named = {row["trace_id"] for row in moved} | set(broken)
+    named |= {one.arguments["sessionId"] for one in events if "sessionId" in one.arguments}
+    return {one for one in named if one.startswith("0x") and len(one) == _SESSION_ID_LENGTH}
+
+
+def _sessions(connection: Connection, *, whole: bool, wanted: set[str]) -> Iterator[RowMapping]:
+    if not (whole or wanted):
+        return
+    rows = select(session).order_by(session.c.session_id)
+    rows = rows if whole else rows.where(session.c.session_id.in_(wanted))
+    yield from connection.execute(rows).mappings()
+
+
+def _lanes(connection: Connection, *, whole: bool, wanted: set[Any]) -> Iterator[RowMapping]:
+    if not (whole or wanted):
+        return
+    rows = select(lane).order_by(lane.c.address)
+    rows = rows if whole else rows.where(lane.c.address.in_(wanted))
+    yield from connection.execute(rows).mappings()
+
+
+def _traced(
+    connection: Connection, everything: tuple[RowMapping, ...] | None, traces: set[str]
+) -> dict[str, tuple[RowMapping, ...]]:
+    """Return transfers by trace id: of everything at hand, or of ``traces`` from the table."""
+    found: dict[str, list[RowMapping]] = {}
+    if everything is None and traces:
+        everything = tuple(_transfers(connection, transfer.c.trace_id.in_(traces)))
+    for row in everything or ():
+        found.setdefault(row["trace_id"], []).append(row)
+    return {trace_id: tuple(rows) for trace_id, rows in found.items()}
+
+
+def _accounts(event: FinalEvent) -> Iterator[str]:
+    """Return the accounts that an event names, whether or not a transfer came of it."""
+    body = event.arguments
+    if event.contract == "ChargeVault":
+        if "purse" in body:
+            yield accounts.vault_driver(body["driver"], int(body["purse"]))
+        for name in ("operator", "before", "meterId"):
+            if name in body:
+                yield accounts.vault_earned(body[name])
+    if event.contract == "TradeLedger":
+        if "member" in body:
+            yield accounts.trade_balance(body["member"])
+        if "owner" in body:
+            yield accounts.trade_bond(body["owner"])
