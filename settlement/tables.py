@@ -253,7 +253,10 @@ intent = Table(
     Column("signer", Text, nullable=False),
     Column("nonce", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("waits_since", BigInteger),
     Column("block_number", BigInteger),
+    Column("block_hash", Text),
     Column("gas_used", BigInteger),
     Column("error", Text),
     UniqueConstraint("signer", "nonce", name="uq_intent_nonce"),
@@ -266,8 +269,13 @@ attempt = Table(
     metadata,
     Column("hash", Text, primary_key=True),
     Column("intent_id", Integer, ForeignKey("intent.id"), nullable=False),
+    Column("number", Integer, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("call", Text, nullable=False),
+    Column("max_fee_wei", BigInteger, nullable=False),
+    Column("tip_wei", BigInteger, nullable=False),
+    Column("cancels", Integer, nullable=False),
+    UniqueConstraint("intent_id", "number", name="uq_attempt_number"),
 )
 
 observed = Table(
