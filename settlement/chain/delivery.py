@@ -106,16 +106,6 @@ class _News:
     """What was sent and looked for."""
 
 
-@dataclass(slots=True)
-class _Done:
-    """What reading came to."""
-
-    pages: int = 0
-    """How many pages of new blocks there were."""
-    more_to_send: bool = False
-    """Whether something is to be sent that was not, or again."""
-
-
 def advance(host: Host, reactions: Reactions) -> int:
     """
     Read, send and look until nothing changes; return how many intents still wait.
@@ -131,10 +121,7 @@ def advance(host: Host, reactions: Reactions) -> int:
     Integrity
         If the chain or a law broke; nothing was sent since.
     """
-    if _read(host, reactions, host.gateway.head(), _News()).pages:
-        # Others have used the chain; with our key they must not.
-        with host.reading() as connection:
-            host.outbox.check_nonce(connection, host.gateway)
+    _read(host, reactions, host.gateway.head(), _News())
     while True:
         with host.reading() as connection:
             waiting = host.outbox.outstanding(connection)
@@ -143,10 +130,10 @@ def advance(host: Host, reactions: Reactions) -> int:
             return len(waiting)
         host.outbox.steps.reach("committed")
         answers, refusal = _send(host, unmined)
-        done = _read(host, reactions, *_look(host, unmined, answers))
+        more_to_send = _read(host, reactions, *_look(host, unmined, answers))
         if refusal is not None:
             raise refusal
-        if not done.more_to_send:
+        if not more_to_send:
             with host.reading() as connection:
                 return len(host.outbox.outstanding(connection))
 
@@ -216,9 +203,14 @@ def _confirm_foreign(host: Host, one: Outstanding, head: Header) -> None:
         raise ForeignTransactionError(host.outbox.address, one)
 
 
-def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> _Done:
+def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> bool:
     """
     Read the blocks up to ``head`` and write them down, the last ones together with ``news``.
+
+    Returns
+    -------
+    bool
+        Whether something is to be sent that was not, or again.
 
     Raises
     ------
@@ -226,28 +218,29 @@ def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> _Done:
         If another chain answers.
     ReorganizedBelowFinalityError
         If final blocks are gone.
+    ForeignNonceError
+        If others have made blocks, and used our key for it.
     """
     host.outbox.note_head(host.gateway, head)
-    done = _Done()
+    more_to_send = False
     while True:
         with host.reading() as connection:
             last = host.indexer.last(connection)
         if last is not None and (last.number, last.hash) == (head.number, head.hash):
-            done.more_to_send |= bool(news.sought) and _write(host, reactions, news)
-            return done
+            return (bool(news.sought) and _write(host, reactions, news)) or more_to_send
         page = None
         if last is None or head.number > last.number:
             page = host.indexer.next_page(host.gateway, last, head)
         if page is None:
             _discard(host, head)
-            done.more_to_send = True
+            more_to_send = True
             continue
-        done.pages += 1
-        if page.headers[-1].number < head.number:
-            _write(host, reactions, _News(page=page))
-            continue
-        done.more_to_send |= _write(host, reactions, replace(news, page=page))
-        return done
+        if not news.sought:
+            with host.reading() as connection:
+                host.outbox.check_nonce(connection, host.gateway)
+        if page.headers[-1].number >= head.number:
+            return _write(host, reactions, replace(news, page=page)) or more_to_send
+        _write(host, reactions, _News(page=page))
 
 
 def _discard(host: Host, head: Header) -> None:
@@ -338,8 +331,9 @@ def _due(outbox: Outbox, rest: Sequence[_Sought], head: int) -> tuple[Outstandin
     """
     Return what must offer more: what the node does not keep, and what blocks pass by.
 
-    Only the lowest nonce can be passed by; those after it wait for it. Where gas is free the price
-    is not what keeps a transaction waiting.
+    What was never kept is raised at once, the rest when it has waited long enough: a price that
+    rose for a moment falls by itself. Of what the node keeps only the lowest nonce can be passed
+    by; those after it wait for it. Where gas is free the price is not what keeps one waiting.
     """
     quote = outbox.quote
     if quote is None:
@@ -353,6 +347,7 @@ def _due(outbox: Outbox, rest: Sequence[_Sought], head: int) -> tuple[Outstandin
         passed_by = since is not None and head - since >= outbox.policy.patience_blocks
         too_cheap = one.answer is Answer.TOO_CHEAP
         costs = quote.base_fee_wei or quote.tip_wei or too_cheap
-        if (too_cheap and asks_more) or (place == 0 and passed_by and costs):
+        refused = too_cheap and asks_more and since is None
+        if refused or (passed_by and costs and (place == 0 or too_cheap)):
             due.append(one.intent)
     return tuple(due)

@@ -216,10 +216,7 @@ class Web3Gateway:
         return bytes.fromhex(cast("str", answer["result"])[2:])
 
     def _ask(self, method: str, *params: object) -> Any:  # noqa: ANN401 - JSON
-        answer = self._request(method, *params)
-        if answer.get("error"):
-            raise ChainUnavailable(f"{method}: {answer['error']['message']}")
-        return answer["result"]
+        return _result(method, self._request(method, *params))
 
     def _ask_many(self, method: str, each: Sequence[tuple[object, ...]]) -> list[Any]:
         """Ask the same of several things."""
@@ -239,19 +236,35 @@ class Web3Gateway:
             except (OSError, ValueError) as fault:
                 raise ChainUnavailable(f"{part[0][0]}: {fault}") from fault
             # A node that refuses the batch as a whole answers with one error.
-            for answer in answers if isinstance(answers, list) else [answers]:
-                if answer.get("error"):
-                    raise ChainUnavailable(f"{part[0][0]}: {answer['error']['message']}")
-                found.append(answer["result"])
+            each = answers if isinstance(answers, list) else [answers] * len(part)
+            if len(each) != len(part):
+                raise ChainUnavailable(f"{part[0][0]}: {len(each)} answers to {len(part)}")
+            found += [
+                _result(method, answer) for (method, _), answer in zip(part, each, strict=True)
+            ]
         return found
 
     def _request(self, method: str, *params: object) -> dict[str, Any]:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), list(params))
         except (OSError, ValueError) as fault:
-            # Half an answer is none.
             raise ChainUnavailable(f"{method}: {fault}") from fault
-        return cast("dict[str, Any]", answer)
+        return _answer(method, answer)
+
+
+def _answer(method: str, answer: object) -> dict[str, Any]:
+    """Return an answer that is whole; half an answer is none."""
+    if not isinstance(answer, dict) or not ("result" in answer or answer.get("error")):
+        raise ChainUnavailable(f"{method}: the node's answer is no JSON-RPC")
+    return answer
+
+
+def _result(method: str, answer: object) -> Any:  # noqa: ANN401 - JSON
+    """Return the result in an answer, which is not an error."""
+    whole = _answer(method, answer)
+    if whole.get("error"):
+        raise ChainUnavailable(f"{method}: {whole['error']['message']}")
+    return whole["result"]
 
 
 def _header(found: dict[str, Any]) -> Header:
