@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.campaigns.chain_worker import Worker
+from scripts.campaigns.under_fire.worker import Worker
 from tests.integration.chain.support import Between, Node, between, worker
 
 

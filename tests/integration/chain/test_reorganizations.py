@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from ledger.errors import ChainUnavailable
-from scripts.campaigns.chain_worker import effect
+from scripts.campaigns.under_fire.worker import effect
 from settlement.chain.delivery import ForeignTransactionError
 from settlement.chain.indexer import ChainBehindError, ReorganizedBelowFinalityError
 from settlement.tables import block, observed

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from ledger.errors import ChainUnavailable
-from scripts.campaigns.chain_worker import outcome
+from scripts.campaigns.under_fire.worker import outcome
 from settlement.chain.sending.steps import STEPS
 from settlement.chain.web3_gateway import TransactionRefusedError
 from tests.integration.chain.support import (
