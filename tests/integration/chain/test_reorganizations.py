@@ -150,6 +150,23 @@ class TestWithinFinality:
             assert (row["state"], row["block_hash"]) == ("mined", node.chain.head_hash)
 
 
+    def test_takes_no_receipt_whose_block_is_not_the_one_that_was_read(self, wired, wire, node):
+        """A node behind a balancer may know another fork than the one that named the head."""
+        plan(wired, "a")
+
+        def forge(body, answer):
+            if method_of(body) == "eth_getTransactionCount":
+                answer[1]["result"]["blockHash"] = "0x" + "ab" * 32
+            return answer
+
+        wire.after = forge
+        assert wired.advance() == 1
+        assert row_of(wired, "a")["state"] == "broadcast"
+        wire.behave()
+        assert wired.advance() == 0
+        assert row_of(wired, "a")["block_hash"] == node.chain.head_hash
+
+
 class TestBelowFinality:
     def test_stops_with_the_exact_difference_and_changes_nothing(self, tmp_path, deep, node):
         """Ponder died of it and, started again, died again: here it is the same clear error."""
