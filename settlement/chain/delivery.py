@@ -92,8 +92,8 @@ class _Sought:
     """The intent."""
     receipt: Receipt | None
     """The receipt of whichever attempt was mined."""
-    answer: Answer | None
-    """What the node said to its bytes; None if it refused them."""
+    too_cheap: bool
+    """Whether the node has not kept its bytes because they pay too little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,18 @@ class _News:
     """New blocks."""
     sought: tuple[_Sought, ...] = ()
     """What was sent and looked for."""
+    mined: tuple[Outstanding, ...] | None = None
+    """What was mined already; None if nobody looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left to do after the chain was read."""
+
+    waiting: tuple[Outstanding, ...] = ()
+    """Intents that have not come to their end."""
+    more_to_send: bool = False
+    """Whether something is to be sent that was not, or again."""
 
 
 def advance(host: Host, reactions: Reactions) -> int:
@@ -129,35 +141,40 @@ def advance(host: Host, reactions: Reactions) -> int:
         if not unmined:
             return len(waiting)
         host.outbox.steps.reach("committed")
-        answers, refusal = _send(host, unmined)
-        more_to_send = _read(host, reactions, *_look(host, unmined, answers))
-        if refusal is not None:
-            raise refusal
-        if not more_to_send:
-            with host.reading() as connection:
-                return len(host.outbox.outstanding(connection))
+        answers = _send(host, unmined)
+        head, news = _look(host, waiting, answers)
+        left = _read(host, reactions, head, news)
+        for one in left.waiting:
+            refusal = answers.get(one.intent_id)
+            if isinstance(refusal, TransactionRefusedError) and not one.mined:
+                raise refusal
+        if not left.more_to_send:
+            return len(left.waiting)
 
 
 def _send(
     host: Host, unmined: Sequence[Outstanding]
-) -> tuple[tuple[Answer | None, ...], TransactionRefusedError | None]:
-    """Send the newest bytes of every intent, in nonce order, the same ones each time."""
-    answers: list[Answer | None] = []
-    refusal = None
+) -> Mapping[int, Answer | TransactionRefusedError]:
+    """
+    Send the newest bytes of every intent, in nonce order, the same ones each time.
+
+    A refusal is kept for later: what the chain says must be written down all the same.
+    """
+    answers: dict[int, Answer | TransactionRefusedError] = {}
     for one in unmined:
         host.outbox.steps.reach("sending")
         try:
-            answers.append(host.gateway.send(one.newest.raw))
+            answers[one.intent_id] = host.gateway.send(one.newest.raw)
         except TransactionRefusedError as fault:
-            # What the chain says must be written down all the same.
-            refusal = refusal or fault
-            answers.append(None)
+            answers[one.intent_id] = fault
         host.outbox.steps.reach("sent")
-    return tuple(answers), refusal
+    return answers
 
 
 def _look(
-    host: Host, unmined: tuple[Outstanding, ...], answers: tuple[Answer | None, ...]
+    host: Host,
+    waiting: tuple[Outstanding, ...],
+    answers: Mapping[int, Answer | TransactionRefusedError],
 ) -> tuple[Header, _News]:
     """
     Ask what became of every attempt of what was sent.
@@ -167,8 +184,9 @@ def _look(
     ForeignNonceError, ForeignTransactionError
         If somebody else used our key.
     """
-    if Answer.TOO_CHEAP in answers:
+    if Answer.TOO_CHEAP in answers.values():
         host.outbox.quote = host.gateway.fees()
+    unmined = [one for one in waiting if not one.mined]
     host.outbox.steps.reach("looking")
     hashes = [attempt.hash for one in unmined for attempt in one.attempts]
     look = host.gateway.look(hashes, host.outbox.address)
@@ -178,16 +196,18 @@ def _look(
         _Sought(
             one,
             next((by_hash[a.hash] for a in one.attempts if a.hash in by_hash), None),
-            answer,
+            too_cheap=answers[one.intent_id] is Answer.TOO_CHEAP,
         )
-        for one, answer in zip(unmined, answers, strict=True)
+        for one in unmined
     )
-    with host.reading() as connection:
-        host.outbox.check_count(connection, look.count)
+    if look.count > waiting[-1].nonce + 1:
+        with host.reading() as connection:
+            host.outbox.check_count(connection, look.count)
     for one in sought:
         if one.receipt is None and look.count > one.intent.nonce:
             _confirm_foreign(host, one.intent, look.head)
-    return look.head, _News(sought=sought)
+    mined = tuple(one for one in waiting if one.mined)
+    return look.head, _News(sought=sought, mined=mined)
 
 
 def _confirm_foreign(host: Host, one: Outstanding, head: Header) -> None:
@@ -203,14 +223,9 @@ def _confirm_foreign(host: Host, one: Outstanding, head: Header) -> None:
         raise ForeignTransactionError(host.outbox.address, one)
 
 
-def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> bool:
+def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> _Left:
     """
     Read the blocks up to ``head`` and write them down, the last ones together with ``news``.
-
-    Returns
-    -------
-    bool
-        Whether something is to be sent that was not, or again.
 
     Raises
     ------
@@ -222,25 +237,25 @@ def _read(host: Host, reactions: Reactions, head: Header, news: _News) -> bool:
         If others have made blocks, and used our key for it.
     """
     host.outbox.note_head(host.gateway, head)
-    more_to_send = False
+    is_forked = False
     while True:
         with host.reading() as connection:
             last = host.indexer.last(connection)
         if last is not None and (last.number, last.hash) == (head.number, head.hash):
-            return (bool(news.sought) and _write(host, reactions, news)) or more_to_send
+            return _write(host, reactions, news, is_forked=is_forked) if news.sought else _Left()
         page = None
         if last is None or head.number > last.number:
             page = host.indexer.next_page(host.gateway, last, head)
         if page is None:
             _discard(host, head)
-            more_to_send = True
+            is_forked = True
             continue
         if not news.sought:
             with host.reading() as connection:
                 host.outbox.check_nonce(connection, host.gateway)
         if page.headers[-1].number >= head.number:
-            return _write(host, reactions, replace(news, page=page)) or more_to_send
-        _write(host, reactions, _News(page=page))
+            return _write(host, reactions, replace(news, page=page), is_forked=is_forked)
+        _write(host, reactions, _News(page=page), is_forked=is_forked)
 
 
 def _discard(host: Host, head: Header) -> None:
@@ -257,29 +272,35 @@ def _discard(host: Host, head: Header) -> None:
     _log.warning("blocks %d to %d were reorganized away", common + 1, last)
 
 
-def _write(host: Host, reactions: Reactions, news: _News) -> bool:
-    """Write down what a node said with all that follows from it; say if there is more to send."""
-    with host.reading() as connection:
-        reasons = {
-            one.intent.intent_id: reactions.explain(connection, one.intent)
-            for one in news.sought
-            if one.receipt is not None and not one.receipt.succeeded
-        }
-        codes = _codes(host, connection, news)
+def _write(host: Host, reactions: Reactions, news: _News, *, is_forked: bool) -> _Left:
+    """Write down what a node said, with all that follows from it."""
+    reasons = _reasons(host, reactions, news)
+    codes = _codes(host, news)
     with host.writing() as connection:
         if news.page is not None:
             host.indexer.keep(connection, news.page)
         rest = [one for one in news.sought if not _mined(host, connection, one, reasons)]
-        for ended in host.outbox.outstanding(connection):
-            if ended.mined:
-                _end(host, connection, reactions, ended, codes)
+        waiting = tuple(
+            one
+            for one in host.outbox.outstanding(connection)
+            if not _end(host, connection, reactions, one, codes)
+        )
         for event in host.indexer.take_final(connection):
             reactions.happened(connection, event)
         head = host.indexer.cursor(connection)
         note_waiting(connection, [one.intent for one in rest], head)
         bumped = [host.outbox.bump(connection, one) for one in _due(host.outbox, rest, head)]
         host.outbox.steps.reach("settled")
-    return any(bumped)
+    return _Left(waiting, more_to_send=is_forked or any(bumped))
+
+
+def _reasons(host: Host, reactions: Reactions, news: _News) -> Mapping[int, str]:
+    """Ask why each intent that was reverted was, by the row of the intent."""
+    reverted = [one for one in news.sought if one.receipt and not one.receipt.succeeded]
+    if not reverted:
+        return {}
+    with host.reading() as connection:
+        return {one.intent.intent_id: reactions.explain(connection, one.intent) for one in reverted}
 
 
 def _mined(host: Host, connection: Connection, one: _Sought, reasons: Mapping[int, str]) -> bool:
@@ -299,10 +320,10 @@ def _end(
     reactions: Reactions,
     one: Outstanding,
     codes: Mapping[str, bytes],
-) -> None:
-    """Bring a mined intent to its end if its block is final."""
+) -> bool:
+    """Bring an intent to its end if it is mined in a block that is final; say whether it is."""
     if one.block_number is None or one.block_number > host.indexer.final_height(connection):
-        return
+        return False
     winner = next(attempt for attempt in one.attempts if attempt.hash == one.hash)
     if one.error is not None:
         end_intent(connection, one, "failed")
@@ -315,13 +336,17 @@ def _end(
         created = host.outbox.created_by(one)
         if created is not None:
             keep_code(connection, created, codes[created])
+    return True
 
 
-def _codes(host: Host, connection: Connection, news: _News) -> Mapping[str, bytes]:
+def _codes(host: Host, news: _News) -> Mapping[str, bytes]:
     """Ask for the code of every contract of ours that may become final now."""
-    mined = [one for one in host.outbox.outstanding(connection) if one.mined]
-    mined += [one.intent for one in news.sought if one.receipt is not None]
-    created = [where for one in mined if (where := host.outbox.created_by(one)) is not None]
+    mined = news.mined
+    if mined is None:
+        with host.reading() as connection:
+            mined = tuple(one for one in host.outbox.outstanding(connection) if one.mined)
+    ending = [*mined, *(one.intent for one in news.sought if one.receipt is not None)]
+    created = [where for one in ending if (where := host.outbox.created_by(one)) is not None]
     if not created:
         return {}
     return dict(zip(created, host.gateway.codes(created), strict=True))
@@ -345,9 +370,8 @@ def _due(outbox: Outbox, rest: Sequence[_Sought], head: int) -> tuple[Outstandin
         asks_more = asked.max_fee_wei > offered.max_fee_wei or asked.tip_wei > offered.tip_wei
         since = one.intent.waits_since
         passed_by = since is not None and head - since >= outbox.policy.patience_blocks
-        too_cheap = one.answer is Answer.TOO_CHEAP
-        costs = quote.base_fee_wei or quote.tip_wei or too_cheap
-        refused = too_cheap and asks_more and since is None
-        if refused or (passed_by and costs and (place == 0 or too_cheap)):
+        costs = quote.base_fee_wei or quote.tip_wei or one.too_cheap
+        refused = one.too_cheap and asks_more and since is None
+        if refused or (passed_by and costs and (place == 0 or one.too_cheap)):
             due.append(one.intent)
     return tuple(due)

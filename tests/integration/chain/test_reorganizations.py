@@ -149,7 +149,6 @@ class TestWithinFinality:
             row = row_of(one, "a")
             assert (row["state"], row["block_hash"]) == ("mined", node.chain.head_hash)
 
-
     def test_takes_no_receipt_whose_block_is_not_the_one_that_was_read(self, wired, wire, node):
         """A node behind a balancer may know another fork than the one that named the head."""
         plan(wired, "a")
