@@ -214,10 +214,15 @@ _HARMS: Final[Mapping[str, Callable[[Battle], int]]] = {
 
 
 def _worker(battle: Battle, steps: KillAt | None = None) -> ForkProcess:
-    """Start a worker that plans every key so far and delivers until nothing waits."""
+    """Start a worker that plans the keys of this round and the last, and delivers them all."""
     process = _fork.Process(
         target=_work,
-        args=(battle.directory, battle.node.url, tuple(battle.keys), steps or KillAt("", 0)),
+        args=(
+            battle.directory,
+            battle.node.url,
+            tuple(battle.keys[-2 * _KEYS_A_ROUND :]),
+            steps or KillAt("", 0),
+        ),
         daemon=True,
     )
     process.start()
