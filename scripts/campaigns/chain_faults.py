@@ -24,7 +24,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Final
 
-import httpx2
 import typer
 from sqlalchemy import func, select
 
@@ -41,6 +40,7 @@ DEPTH: Final = 2
 
 _KEYS_A_ROUND: Final = 3
 _WORK_MS_MAX: Final = 250
+_WAIT_MS_MAX: Final = 1_000
 _STALL_MS_MAX: Final = 300
 _PASSES_MAX: Final = 4
 _MINE_EVERY_S: Final = 0.02
@@ -102,8 +102,6 @@ class Battle:
     """Decides everything but how fast the machine is."""
     keys: list[str] = field(default_factory=list)
     """All business keys so far."""
-    head: int = 0
-    """The highest block that there ever was: what is final is counted from it."""
 
 
 def campaign(directory: Path, rounds: int, seed: int) -> Tally:
@@ -175,15 +173,19 @@ def _reorganize(battle: Battle) -> int:
 
 
 def _take_blocks_away(battle: Battle) -> int:
-    """Go back to a block of before, at most as deep as is not final, and lose what came since."""
-    node = battle.node
-    snapshot = node.ask("evm_snapshot")
-    floor = _head(battle)
+    """Let the worker see its transactions mined, then go back to before, and lose them all."""
+    node, depth = battle.node, battle.rng.randint(1, DEPTH)
+    seen_s = battle.rng.randrange(_WORK_MS_MAX) / _MS
+    node.ask("evm_setAutomine", False)  # noqa: FBT003 - as in the JSON
 
     def rewind() -> None:
-        if _head(battle) <= floor + DEPTH:
-            node.ask("evm_revert", snapshot)
-            node.ask("anvil_mine", max(1, battle.head - floor))
+        snapshot = node.ask("evm_snapshot")
+        node.ask("anvil_mine", depth)
+        time.sleep(seen_s)
+        node.ask("evm_revert", snapshot)
+        node.ask("evm_setAutomine", True)  # noqa: FBT003 - as in the JSON
+        # As long as before at once: what is final is counted from the highest block there was.
+        node.ask("anvil_mine", depth)
 
     return _watch(battle, _worker(battle), rewind, mines=False)
 
@@ -247,7 +249,9 @@ def _watch(
     mines
         Whether blocks are made before it; afterwards they always are.
     """
-    at_s = time.monotonic() + battle.rng.randrange(_WORK_MS_MAX) / _MS
+    # Where no block makes its work final the worker is at it until then, however long it is.
+    most_ms = _WORK_MS_MAX if mines else _WAIT_MS_MAX
+    at_s = time.monotonic() + battle.rng.randrange(most_ms) / _MS
     until_s = time.monotonic() + _ROUND_TIMEOUT_S
     acted = False
     while process.is_alive() or not acted:
@@ -259,7 +263,6 @@ def _watch(
         battle.node.revive()
         if mines or acted:
             battle.node.try_to_ask("evm_mine")
-            _head(battle)
         time.sleep(_MINE_EVERY_S)
         if time.monotonic() > until_s:
             process.kill()
@@ -273,15 +276,6 @@ def _watch(
 def _bring_to_an_end(battle: Battle) -> None:
     if _watch(battle, _worker(battle)):
         raise ExactlyOnceBrokenError(f"a worker was killed by nobody: {battle.directory}")
-
-
-def _head(battle: Battle) -> int:
-    """Return the height of the chain, and remember the highest."""
-    with suppress(httpx2.TransportError):
-        number = int(battle.node.ask("eth_blockNumber"), 16)
-        battle.head = max(battle.head, number)
-        return number
-    return battle.head
 
 
 def _count(battle: Battle, tally: Tally) -> None:
