@@ -87,6 +87,19 @@ class TestOnAMarket:
             until_settled(one, anvil)
             assert [minted(one, anvil.url, key) for key in "ab"] == [1, 1]
 
+    def test_raises_only_the_lowest_of_those_that_pay_enough(self, tmp_path, anvil):
+        with worker(tmp_path, anvil.url) as one:
+            until_settled(one, anvil)
+            plan(one, "a", "b")
+            for _ in range(FeePolicy().patience_blocks + 1):
+                assert one.advance() == 2
+                anvil.rpc("anvil_dropAllTransactions")
+                anvil.mine(GWEI)
+            assert one.advance() == 2
+            assert [len(attempts(one, key)) for key in "ab"] == [2, 1]
+            until_settled(one, anvil)
+            assert [minted(one, anvil.url, key) for key in "ab"] == [1, 1]
+
     def test_is_settled_by_the_receipt_of_any_attempt(self, tmp_path, anvil):
         with worker(tmp_path, anvil.url) as one:
             until_settled(one, anvil)

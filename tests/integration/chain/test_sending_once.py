@@ -171,7 +171,13 @@ class TestRestart:
 
 class TestNonce:
     @pytest.mark.parametrize(
-        "said", ["replacement transaction underpriced", "nonce too low", "already known"]
+        "said",
+        [
+            "replacement transaction underpriced",
+            "nonce too low",
+            "already known",
+            "words that no node says",
+        ],
     )
     def test_is_never_chosen_again_on_a_retry(self, wired, wire, node, said):
         """safe-eth-py's retry took a new nonce on such answers: two effects if both land."""
