@@ -6,7 +6,8 @@ Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``
 ``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
 an event. ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
 ``latency`` holds wall times for display and never enters the journal.
-A row of ``break_`` is opened when a break is found and closed when it is gone; the journal says both.
+A row of ``break_`` is opened when a break is found and closed when it is gone, and both are in the
+journal.
 """
 
 from typing import Final
@@ -268,7 +269,10 @@ intent = Table(
     Column("signer", Text, nullable=False),
     Column("nonce", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("waits_since", BigInteger),
     Column("block_number", BigInteger),
+    Column("block_hash", Text),
     Column("gas_used", BigInteger),
     Column("error", Text),
     UniqueConstraint("signer", "nonce", name="uq_intent_nonce"),
@@ -281,8 +285,13 @@ attempt = Table(
     metadata,
     Column("hash", Text, primary_key=True),
     Column("intent_id", Integer, ForeignKey("intent.id"), nullable=False),
+    Column("number", Integer, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("call", Text, nullable=False),
+    Column("max_fee_wei", BigInteger, nullable=False),
+    Column("tip_wei", BigInteger, nullable=False),
+    Column("cancels", Integer, nullable=False),
+    UniqueConstraint("intent_id", "number", name="uq_attempt_number"),
 )
 
 observed = Table(

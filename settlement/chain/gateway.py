@@ -7,6 +7,7 @@ one module that knows web3.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from ledger.units import UnixSeconds
@@ -34,6 +35,8 @@ class Header:
     """Hash of the block before, 0x-prefixed."""
     timestamp_s: UnixSeconds
     """Block time, in Unix seconds."""
+    base_fee_wei: int
+    """What the block burned, in wei per gas; 0 where gas is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,45 @@ class Receipt:
     """Gas it used."""
 
 
+class Answer(StrEnum):
+    """What a node says to signed bytes that it does not refuse for ever."""
+
+    TAKEN = "taken"
+    """It has them now."""
+    KNOWN = "known"
+    """It had them before, or has mined them."""
+    NONCE_TOO_LOW = "nonce_too_low"
+    """The chain holds a transaction of that nonce: these bytes, an earlier attempt, or another."""
+    REPLACES_TOO_CHEAPLY = "replaces_too_cheaply"
+    """It holds other bytes of that nonce, which pay as much or nearly."""
+    TOO_CHEAP = "too_cheap"
+    """They pay less than it asks now, so it has not kept them."""
+    NO_ROOM = "no_room"
+    """It has not kept them for want of room; later it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeQuote:
+    """What a node asks for gas."""
+
+    base_fee_wei: int
+    """What the next block burns, in wei per gas."""
+    tip_wei: int
+    """What the node suggests to give whoever makes the block, in wei per gas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a node said at one time about one sender and some of its transactions."""
+
+    receipts: tuple[Receipt | None, ...]
+    """The receipt of each transaction, or None for one that is not mined."""
+    count: int
+    """How many transactions the sender has on the chain."""
+    head: Header
+    """The newest block, not older than any receipt."""
+
+
 class ChainGateway(Protocol):
     """A node of an EVM chain."""
 
@@ -83,12 +125,27 @@ class ChainGateway(Protocol):
         """Return the height of the newest block."""
         ...
 
+    def head(self) -> Header:
+        """Return the header of the newest block."""
+        ...
+
     def headers(self, first: int, last: int) -> tuple[Header, ...]:
         """Return the headers from ``first`` to ``last``, both included, or none."""
         ...
 
     def logs(self, first: int, last: int, addresses: tuple[str, ...]) -> tuple[Log, ...]:
         """Return the logs of ``addresses`` in blocks ``first`` to ``last``, both included."""
+        ...
+
+    def logs_in(self, hashes: Sequence[str], addresses: tuple[str, ...]) -> tuple[Log, ...]:
+        """
+        Return the logs of ``addresses`` in the blocks of these hashes, on whatever fork they are.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not know one of the blocks any more.
+        """
         ...
 
     def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
@@ -99,9 +156,21 @@ class ChainGateway(Protocol):
         """Return how many transactions ``address`` has on the chain."""
         ...
 
-    def send(self, raw: bytes) -> None:
+    def look(self, hashes: Sequence[str], address: str) -> Look:
+        """Return receipts, the count of ``address`` and the newest block, in one round trip."""
+        ...
+
+    def fees(self) -> FeeQuote:
+        """Return what the node asks for gas now."""
+        ...
+
+    def codes(self, addresses: Sequence[str]) -> tuple[bytes, ...]:
+        """Return the code at each address, empty where there is none."""
+        ...
+
+    def send(self, raw: bytes) -> Answer:
         """
-        Give signed bytes to the node; a transaction that it has already is no error.
+        Give signed bytes to the node and return what it says; never send them twice.
 
         Raises
         ------

@@ -1,33 +1,74 @@
 """
 Follow the chain block by block, never lose an event and never take an unfinal one for true.
 
-Blocks are read in order, each checked against the hash of its parent. Their events are kept as
-``observed`` rows; only when a block is ``depth`` blocks deep are they handed on. A reorganization
-of unfinal blocks discards their rows; one below finality stops the service with the difference.
+Blocks are read in order, in pages of bounded length, each block checked against the hash of its
+parent; events are asked for by the hash of a block that was just read, so none of another fork is
+ever taken and none of this one missed. They are kept as ``observed`` rows together with their
+blocks; only when a block is ``depth`` blocks deep are they handed on. A reorganization of unfinal
+blocks discards their rows; one below finality stops the service with the difference.
+
+Asking a node and writing to the database are apart: ``next_page`` and ``fork`` only ask, ``keep``
+and ``discard`` only write.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from ledger.errors import Integrity
+from ledger.errors import ChainError, ChainUnavailable, Integrity
 from ledger.units import UnixSeconds
 from settlement.chain.calls import Contract
 from settlement.chain.gateway import ChainGateway, Header, Log
 from settlement.tables import block, observed
 
+_PAGE: Final = 100
+
 
 class ReorganizedBelowFinalityError(Integrity):
-    """The chain no longer contains a block that was final."""
+    """The chain no longer contains blocks that were final; nothing was changed."""
 
-    def __init__(self, number: int, ours: str, theirs: str) -> None:
+    def __init__(self, first: int, last: int, ours: str, theirs: str) -> None:
         super().__init__(
             "reorganized_below_finality",
-            f"final block {number} was {ours}, the chain now says {theirs}",
+            f"final blocks {first} to {last} are gone: "
+            f"block {first} was {ours}, the chain now says {theirs}",
         )
+
+
+class ChainBehindError(ChainError):
+    """The node has not got blocks that were final, and none in their place: nothing is sent."""
+
+    def __init__(self, theirs: int, ours: int) -> None:
+        super().__init__(
+            "chain_behind",
+            f"the node ends at block {theirs}, but block {ours} was final: it is behind, "
+            f"or has lost blocks",
+            transient=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockId:
+    """A block that was read."""
+
+    number: int
+    """Its height."""
+    hash: str
+    """Its hash, 0x-prefixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Blocks that follow each other from the last one read, with the events in them."""
+
+    headers: tuple[Header, ...]
+    """The blocks, at least one."""
+    logs: tuple[Log, ...]
+    """Their events, in chain order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +94,27 @@ class FinalEvent:
 class Indexer:
     """Reads blocks and events of a set of contracts into the store."""
 
-    def __init__(self, contracts: tuple[Contract, ...], depth: int = 0) -> None:
+    def __init__(self, contracts: tuple[Contract, ...], depth: int = 0, page: int = _PAGE) -> None:
+        """
+        Follow ``contracts``.
+
+        Parameters
+        ----------
+        depth
+            How many blocks must come after a block for it to be final.
+        page
+            How many blocks are read and written at a time.
+        """
         self._by_address: Final = {one.address: one for one in contracts}
         self._depth: Final = depth
+        self._page: Final = page
+
+    def last(self, connection: Connection) -> BlockId | None:
+        """Return the last block read, or None if none was."""
+        row = connection.execute(
+            select(block.c.number, block.c.hash).order_by(block.c.number.desc()).limit(1)
+        ).first()
+        return None if row is None else BlockId(row.number, row.hash)
 
     def cursor(self, connection: Connection) -> int:
         """Return the height of the last block read, or -1."""
@@ -66,33 +125,75 @@ class Indexer:
         """Return the height up to which blocks are final, or below 0."""
         return self.cursor(connection) - self._depth
 
-    def read(self, connection: Connection, gateway: ChainGateway) -> int:
+    def hash_at(self, connection: Connection, number: int) -> str | None:
+        """Return the hash of the block read at a height, or None if none was."""
+        return connection.execute(select(block.c.hash).where(block.c.number == number)).scalar()
+
+    def next_page(self, gateway: ChainGateway, last: BlockId | None, head: Header) -> Page | None:
         """
-        Read the blocks that are new since the last time; return how many.
+        Read blocks after ``last``, up to ``head``; return None if they do not follow from it.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not answer, or the chain changed while it was read; read again.
+        """
+        first = 0 if last is None else last.number + 1
+        if head.number == first:
+            headers: tuple[Header, ...] = (head,)
+        else:
+            headers = gateway.headers(first, min(head.number, first + self._page - 1))
+        if not headers or (last is not None and headers[0].parent_hash != last.hash):
+            return None
+        for parent, child in pairwise(headers):
+            if child.parent_hash != parent.hash:
+                raise ChainUnavailable(f"block {child.number} changed while it was read")
+        asked = gateway.logs_in([one.hash for one in headers], tuple(self._by_address))
+        return Page(headers, self._in_order(headers, asked))
+
+    def fork(self, connection: Connection, gateway: ChainGateway, head: Header) -> int:
+        """
+        Return the height of the last block read that the chain still contains.
 
         Raises
         ------
         ReorganizedBelowFinalityError
             If a block that was final is gone.
+        ChainBehindError
+            If the node has not got it, and nothing in its place.
         """
-        last = gateway.head_number()
-        headers = gateway.headers(self.cursor(connection) + 1, last)
-        if not self._follows(connection, gateway, headers):
-            self._drop_reorganized(connection, gateway, last)
-            headers = gateway.headers(self.cursor(connection) + 1, last)
-        if not headers:
-            return 0
-        first = headers[0].number
-        logs = gateway.logs(first, last, tuple(self._by_address))
-        times = {header.hash: header for header in headers}
+        newest, final = self.cursor(connection), self.final_height(connection)
+        common, gone = -1, min(newest, head.number) + 1
+        while common + 1 < gone:
+            middle = (common + gone) // 2
+            if self._has(connection, gateway, middle):
+                common = middle
+            else:
+                gone = middle
+        if common >= final:
+            return common
+        if common == head.number:
+            raise ChainBehindError(head.number, final)
+        ours, theirs = str(self.hash_at(connection, gone)), gateway.headers(gone, gone)[0].hash
+        raise ReorganizedBelowFinalityError(gone, final, ours, theirs)
+
+    def keep(self, connection: Connection, page: Page) -> None:
+        """Write blocks and their events; ``page`` must follow from the last block read."""
         connection.execute(
             block.insert(),
-            [{"number": h.number, "hash": h.hash, "timestamp_s": h.timestamp_s} for h in headers],
+            [
+                {"number": one.number, "hash": one.hash, "timestamp_s": one.timestamp_s}
+                for one in page.headers
+            ],
         )
-        rows = [row for log in logs if log.block_hash in times and (row := self._row(log))]
+        rows = [row for log in page.logs if (row := self._row(log))]
         if rows:
             connection.execute(observed.insert(), rows)
-        return len(headers)
+
+    def discard(self, connection: Connection, above: int) -> None:
+        """Forget the blocks above height ``above``, which are not final, with their events."""
+        connection.execute(delete(observed).where(observed.c.block_number > above))
+        connection.execute(delete(block).where(block.c.number > above))
 
     def take_final(self, connection: Connection) -> tuple[FinalEvent, ...]:
         """Return the events that have become final, in chain order, and mark them as taken."""
@@ -138,34 +239,20 @@ class Indexer:
             "final": 0,
         }
 
-    def _follows(
-        self, connection: Connection, gateway: ChainGateway, headers: Sequence[Header]
-    ) -> bool:
-        """Say whether the chain still contains the last block that was read."""
-        number = self.cursor(connection)
-        if number < 0:
-            return True
-        ours = connection.execute(select(block.c.hash).where(block.c.number == number)).scalar_one()
-        if headers:
-            return bool(headers[0].parent_hash == ours)
-        same = gateway.headers(number, number)
-        return bool(same and same[0].hash == ours)
+    def _in_order(self, headers: Sequence[Header], logs: Sequence[Log]) -> tuple[Log, ...]:
+        """Return each log once and in chain order, and none that was not asked for."""
+        numbers = {one.hash: one.number for one in headers}
+        once = {(log.block_number, log.log_index): log for log in logs}
+        for log in logs:
+            is_ours = numbers.get(log.block_hash) == log.block_number
+            same = once[log.block_number, log.log_index] == log
+            if not (is_ours and same and log.address in self._by_address):
+                raise ChainUnavailable(
+                    f"event {log.log_index} of block {log.block_number} is not of "
+                    f"the block that was asked for, or said twice"
+                )
+        return tuple(once[key] for key in sorted(once))
 
-    def _drop_reorganized(self, connection: Connection, gateway: ChainGateway, head: int) -> None:
-        """Discard the unfinal blocks that the chain no longer contains, with their events."""
-        number = self.cursor(connection)
-        while number >= 0:
-            ours = str(
-                connection.execute(
-                    select(block.c.hash).where(block.c.number == number)
-                ).scalar_one()
-            )
-            theirs = next(iter(gateway.headers(number, min(number, head))), None)
-            if theirs is not None and theirs.hash == ours:
-                return
-            if number <= self.final_height(connection):
-                gone = theirs.hash if theirs else "nothing at that height"
-                raise ReorganizedBelowFinalityError(number, ours, gone)
-            connection.execute(delete(observed).where(observed.c.block_number == number))
-            connection.execute(delete(block).where(block.c.number == number))
-            number -= 1
+    def _has(self, connection: Connection, gateway: ChainGateway, number: int) -> bool:
+        """Say whether the chain contains the block that was read at a height."""
+        return gateway.headers(number, number)[0].hash == self.hash_at(connection, number)

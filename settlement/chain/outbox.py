@@ -1,10 +1,18 @@
 """
-Send each intended transaction to the chain exactly once.
+Sign each intended transaction once per nonce, and remember every attempt to send it.
 
 Nonce, signed bytes and hash are stored in the database transaction of the business rows, before
 anything is sent. A signed intent never gets another nonce: after a crash or a silence the same
-bytes are sent again, and the chain takes a nonce once. A nonce on the chain that is not ours means
-that somebody else holds the key: stop.
+bytes are sent again, and the chain takes a nonce once. What pays too little gets another attempt
+under the same nonce, stored before it is sent; a receipt of any attempt settles the intent.
+
+::
+
+    signed -> broadcast -> mined -> final
+                 ^           |   -> failed      it was reverted
+                 +- reorg ---+   -> superseded  a cancelling attempt was mined in its place
+
+``delivery`` moves intents along; here they are written.
 """
 
 from dataclasses import dataclass
@@ -16,21 +24,46 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy import Connection, func, select, update
 
 from contracts.typed_data import keccak
-from ledger.errors import Integrity
-from settlement.chain.gateway import ChainGateway, Receipt
+from ledger.errors import Integrity, NotFound, WrongState
+from settlement.chain.gateway import ChainGateway, FeeQuote, Header
+from settlement.chain.sending.fees import FeePolicy, Fees
+from settlement.chain.sending.intents import (
+    Attempt,
+    Outstanding,
+    waiting_intents,
+    write_intent,
+)
+from settlement.chain.sending.steps import NO_STEPS, Steps
 from settlement.tables import attempt, intent
 
 _CREATED_LENGTH: Final = 20
+_TRANSFER_GAS: Final = 21_000
+_FREE: Final = FeeQuote(0, 0)
+_POLICY: Final = FeePolicy()
 
 
 class ForeignNonceError(Integrity):
-    """The chain holds a transaction of our key that we never signed."""
+    """The chain holds more transactions of our key than we ever signed."""
 
     def __init__(self, signer: str, on_chain: int, ours: int) -> None:
         super().__init__(
             "foreign_nonce",
             f"{signer} has {on_chain} transactions on the chain, the outbox signed only {ours}",
         )
+
+
+class UnknownIntentError(NotFound):
+    """No transaction was ever planned for the business key."""
+
+    def __init__(self, business_key: str) -> None:
+        super().__init__("unknown_intent", f"nothing was planned for {business_key}")
+
+
+class IntentMinedError(WrongState):
+    """The transaction is on the chain already and cannot be cancelled."""
+
+    def __init__(self, business_key: str, state: str) -> None:
+        super().__init__("intent_mined", f"{business_key} is {state} and cannot be cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +80,36 @@ class Call:
     """Gas limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """A signed intent that is not yet final."""
-
-    intent_id: int
-    """Row of the intent."""
-    business_key: str
-    """What it was signed for; unique."""
-    hash: str
-    """Transaction hash, 0x-prefixed."""
-    raw: bytes
-    """Signed bytes."""
-    mined: bool
-    """Whether a receipt was seen."""
-
-
 class Outbox:
     """The transactions of one signing key."""
 
-    def __init__(self, private_key: bytes, chain_id: int) -> None:
+    def __init__(
+        self,
+        private_key: bytes,
+        chain_id: int,
+        *,
+        policy: FeePolicy = _POLICY,
+        steps: Steps = NO_STEPS,
+    ) -> None:
+        """
+        Sign with ``private_key`` for the chain ``chain_id``.
+
+        Parameters
+        ----------
+        policy
+            What to offer for gas.
+        steps
+            Told how far each transaction is.
+        """
         self._account: LocalAccount = Account.from_key(private_key)
         self._chain_id = chain_id
+        self.policy: Final = policy
+        """What is offered for gas."""
+        self.steps: Final = steps
+        """Told how far each transaction is."""
+        self.quote: FeeQuote | None = None
+        """What the node asked for gas when it was last heard of; None before the first time."""
+        self._quoted_at = -1
 
     @property
     def address(self) -> str:
@@ -77,10 +118,10 @@ class Outbox:
 
     def next_nonce(self, connection: Connection) -> int:
         """Return the nonce that the next intent will get."""
-        counted = connection.execute(
-            select(func.count()).select_from(intent).where(intent.c.signer == self.address)
-        ).scalar_one()
-        return int(counted)
+        last = connection.execute(
+            select(func.max(intent.c.nonce)).where(intent.c.signer == self.address)
+        ).scalar()
+        return 0 if last is None else int(last) + 1
 
     def plan(self, connection: Connection, *, business_key: str, trace_id: str, call: Call) -> str:
         """
@@ -90,26 +131,12 @@ class Outbox:
         the business rows do. Nothing is sent here.
         """
         known = connection.execute(
-            select(attempt.c.hash)
-            .join(intent, intent.c.id == attempt.c.intent_id)
-            .where(intent.c.business_key == business_key)
+            select(intent.c.hash).where(intent.c.business_key == business_key)
         ).scalar()
         if known is not None:
             return str(known)
         nonce = self.next_nonce(connection)
-        fields: dict[str, Any] = {
-            "type": 2,
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "maxFeePerGas": 0,
-            "maxPriorityFeePerGas": 0,
-            "gas": call.gas,
-            "value": 0,
-            "data": call.data,
-        }
-        if call.to is not None:
-            fields["to"] = bytes.fromhex(call.to[2:])
-        signed = self._account.sign_transaction(fields)
+        made = self._sign(nonce, call, self.policy.first(self.quote or _FREE))
         intent_id = connection.execute(
             intent.insert()
             .values(
@@ -118,31 +145,75 @@ class Outbox:
                 signer=self.address,
                 nonce=nonce,
                 state="signed",
+                hash=made.hash,
             )
             .returning(intent.c.id)
         ).scalar_one()
-        transaction_hash = "0x" + bytes(signed.hash).hex()
-        connection.execute(
-            attempt.insert().values(
-                hash=transaction_hash,
-                intent_id=intent_id,
-                raw=bytes(signed.raw_transaction),
-                call=call.name,
+        self._keep(connection, intent_id, made, call.name)
+        self.steps.reach("planned")
+        return made.hash
+
+    def note_head(self, gateway: ChainGateway, head: Header) -> None:
+        """
+        Ask what gas costs, once at the start, and at each new block where it costs something.
+
+        Where it is free, the block itself says that it still is.
+        """
+        if self.quote is not None:
+            is_free = self.quote == _FREE and not head.base_fee_wei
+            if is_free or head.number == self._quoted_at:
+                return
+        self.quote, self._quoted_at = gateway.fees(), head.number
+
+    def bump(self, connection: Connection, one: Outstanding) -> bool:
+        """
+        Sign the newest attempt of ``one`` again for a higher fee; say whether the cap allows it.
+
+        The new attempt is sent by the next delivery, after this transaction has been committed. At
+        the cap the intent says so and waits for prices to fall.
+        """
+        fees = self.policy.bumped(one.newest.fees, self.quote or _FREE)
+        if fees.max_fee_wei > self.policy.max_fee_cap_wei:
+            said = (
+                f"a higher fee would be {fees.max_fee_wei} wei per gas, "
+                f"the cap is {self.policy.max_fee_cap_wei}"
             )
-        )
-        return transaction_hash
+            write_intent(connection, one.intent_id, error=said)
+            return False
+        self._sign_again(connection, one, self.call_of(connection, one.newest.hash), fees)
+        return True
+
+    def cancel(self, connection: Connection, business_key: str) -> str:
+        """
+        Put a transfer of nothing to ourselves in the place of an intent; return its hash.
+
+        Whichever is mined settles the intent: as ``superseded`` if it is the transfer. Idempotent
+        until then. An intent that was never sent is cancelled for the fee that is asked now; where
+        it may have been sent, the transfer pays more.
+
+        Raises
+        ------
+        UnknownIntentError
+            If nothing was planned for ``business_key``.
+        IntentMinedError
+            If it is mined.
+        """
+        waiting = {one.business_key: one for one in self.outstanding(connection)}
+        one = waiting.get(business_key)
+        if one is None or one.mined:
+            raise self._not_cancellable(connection, business_key)
+        if one.newest.cancels:
+            return one.newest.hash
+        quote = self.quote or _FREE
+        fees = self.policy.first(quote)
+        if one.state != "signed" and quote != _FREE:
+            fees = self.policy.bumped(one.newest.fees, quote)
+        call = Call(to=self.address, data=b"", name="cancel", gas=_TRANSFER_GAS)
+        return self._sign_again(connection, one, call, fees, cancels=True)
 
     def outstanding(self, connection: Connection) -> tuple[Outstanding, ...]:
-        """Return the intents that are signed or mined but not final, by nonce."""
-        rows = connection.execute(
-            select(
-                intent.c.id, intent.c.business_key, attempt.c.hash, attempt.c.raw, intent.c.state
-            )
-            .join(attempt, attempt.c.intent_id == intent.c.id)
-            .where(intent.c.signer == self.address, intent.c.state.in_(("signed", "mined")))
-            .order_by(intent.c.nonce)
-        )
-        return tuple(Outstanding(r[0], r[1], r[2], r[3], r[4] == "mined") for r in rows)
+        """Return the intents that have not come to their end, by nonce, with all attempts."""
+        return waiting_intents(connection, self.address)
 
     def call_of(self, connection: Connection, transaction_hash: str) -> Call:
         """Return what the transaction ``transaction_hash`` was to do."""
@@ -162,31 +233,109 @@ class Outbox:
         ForeignNonceError
             If the chain has more than we signed.
         """
-        on_chain = gateway.transaction_count(self.address)
+        self.check_count(connection, gateway.transaction_count(self.address))
+
+    def check_count(self, connection: Connection, on_chain: int) -> None:
+        """
+        Compare ``on_chain``, the chain's count of our transactions, with what we signed.
+
+        Raises
+        ------
+        ForeignNonceError
+            If the chain has more than we signed.
+        """
         ours = self.next_nonce(connection)
         if on_chain > ours:
             raise ForeignNonceError(self.address, on_chain, ours)
 
+    def created_by(self, one: Outstanding) -> str | None:
+        """Return the contract that ``one`` creates, or None if it creates none."""
+        fields = rlp.decode(one.newest.raw[1:])
+        return None if fields[5] else created_address(self.address, one.nonce)
 
-def deliver(gateway: ChainGateway, outstanding: tuple[Outstanding, ...]) -> None:
-    """Send every intent that has no receipt yet, in nonce order; the same bytes each time."""
-    for one in outstanding:
-        if not one.mined:
-            gateway.send(one.raw)
-
-
-def settle_intent(
-    connection: Connection, one: Outstanding, receipt: Receipt, *, final: bool, error: str | None
-) -> None:
-    """Record what became of an intent: mined, final, or failed for ever with ``error``."""
-    state = "mined" if not final else "final" if receipt.succeeded else "failed"
-    connection.execute(
-        update(intent)
-        .where(intent.c.id == one.intent_id)
-        .values(
-            state=state, block_number=receipt.block_number, gas_used=receipt.gas_used, error=error
+    def unmine(self, connection: Connection, above: int) -> None:
+        """Take note that the blocks above height ``above`` are gone: what they held waits again."""
+        connection.execute(
+            update(intent)
+            .where(
+                intent.c.signer == self.address,
+                intent.c.state == "mined",
+                intent.c.block_number > above,
+            )
+            .values(
+                state="broadcast",
+                waits_since=above,
+                block_number=None,
+                block_hash=None,
+                gas_used=None,
+                error=None,
+            )
         )
-    )
+
+    def _not_cancellable(
+        self, connection: Connection, business_key: str
+    ) -> UnknownIntentError | IntentMinedError:
+        state = connection.execute(
+            select(intent.c.state).where(intent.c.business_key == business_key)
+        ).scalar()
+        if state is None:
+            return UnknownIntentError(business_key)
+        return IntentMinedError(business_key, str(state))
+
+    def _sign_again(
+        self,
+        connection: Connection,
+        one: Outstanding,
+        call: Call,
+        fees: Fees,
+        *,
+        cancels: bool = False,
+    ) -> str:
+        number = one.newest.number + 1
+        cancels = cancels or one.newest.cancels
+        made = self._sign(one.nonce, call, fees, number=number, cancels=cancels)
+        self._keep(connection, one.intent_id, made, call.name)
+        write_intent(connection, one.intent_id, hash=made.hash, waits_since=None, error=None)
+        self.steps.reach("planned")
+        return made.hash
+
+    def _sign(
+        self, nonce: int, call: Call, fees: Fees, *, number: int = 0, cancels: bool = False
+    ) -> Attempt:
+        fields: dict[str, Any] = {
+            "type": 2,
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            "maxFeePerGas": fees.max_fee_wei,
+            "maxPriorityFeePerGas": fees.tip_wei,
+            "gas": call.gas,
+            "value": 0,
+            "data": call.data,
+        }
+        if call.to is not None:
+            fields["to"] = bytes.fromhex(call.to[2:])
+        signed = self._account.sign_transaction(fields)
+        return Attempt(
+            number=number,
+            hash="0x" + bytes(signed.hash).hex(),
+            raw=bytes(signed.raw_transaction),
+            fees=fees,
+            cancels=cancels,
+        )
+
+    def _keep(self, connection: Connection, intent_id: int, made: Attempt, name: str) -> None:
+        connection.execute(
+            attempt.insert().values(
+                hash=made.hash,
+                intent_id=intent_id,
+                number=made.number,
+                raw=made.raw,
+                call=name,
+                max_fee_wei=made.fees.max_fee_wei,
+                tip_wei=made.fees.tip_wei,
+                cancels=int(made.cancels),
+            )
+        )
 
 
 def created_address(sender: str, nonce: int) -> str:

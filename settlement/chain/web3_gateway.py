@@ -8,16 +8,59 @@ trip costs what the node and HTTP cost.
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+import requests
 from web3 import HTTPProvider
+from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint
 
 from ledger.errors import ChainError, ChainUnavailable
 from ledger.units import UnixSeconds
-from settlement.chain.gateway import ChainIdentity, Header, Log, Receipt
+from settlement.chain.gateway import (
+    Answer,
+    ChainIdentity,
+    FeeQuote,
+    Header,
+    Log,
+    Look,
+    Receipt,
+)
 
 _TIMEOUT_S: Final = 30
 _BATCH: Final = 100
-_KNOWN: Final = ("already known", "nonce too low")
+_HASHES_ONLY: Final = False
+# A connection that the node closed while it was idle is opened again, but only for questions:
+# signed bytes must not reach a node whose chain nobody has compared since it came back.
+_RETRIES: Final = 2
+_ASKED_AGAIN: Final = (
+    "eth_blockNumber",
+    "eth_call",
+    "eth_chainId",
+    "eth_getBlockByNumber",
+    "eth_getCode",
+    "eth_getLogs",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+)
+# What geth, Erigon, Nethermind, Besu, Reth, anvil and our own node say; a text that contains
+# another stands before it.
+_ANSWERS: Final = (
+    ("already known", Answer.KNOWN),
+    ("alreadyknown", Answer.KNOWN),
+    ("known transaction", Answer.KNOWN),
+    ("already imported", Answer.KNOWN),
+    ("nonce too low", Answer.NONCE_TOO_LOW),
+    ("nonce_too_low", Answer.NONCE_TOO_LOW),
+    ("oldnonce", Answer.NONCE_TOO_LOW),
+    ("replacement transaction underpriced", Answer.REPLACES_TOO_CHEAPLY),
+    ("replacement_transaction_underpriced", Answer.REPLACES_TOO_CHEAPLY),
+    ("replacementnotallowed", Answer.REPLACES_TOO_CHEAPLY),
+    ("max fee per gas less than block base fee", Answer.TOO_CHEAP),
+    ("transaction underpriced", Answer.TOO_CHEAP),
+    ("feetoolow", Answer.TOO_CHEAP),
+    ("gas price below", Answer.TOO_CHEAP),
+    ("pool is full", Answer.NO_ROOM),
+    ("account limit exceeded", Answer.NO_ROOM),
+)
 
 
 class TransactionRefusedError(ChainError):
@@ -40,7 +83,13 @@ class Web3Gateway:
     """A node reached by JSON-RPC over HTTP."""
 
     def __init__(self, url: str) -> None:
-        self._provider = HTTPProvider(url, request_kwargs={"timeout": _TIMEOUT_S})
+        self._provider = HTTPProvider(
+            url,
+            request_kwargs={"timeout": _TIMEOUT_S},
+            exception_retry_configuration=ExceptionRetryConfiguration(
+                errors=(requests.ConnectionError,), retries=_RETRIES, method_allowlist=_ASKED_AGAIN
+            ),
+        )
 
     def identity(self) -> ChainIdentity:
         """Return chain id and genesis hash."""
@@ -52,38 +101,37 @@ class Web3Gateway:
         """Return the height of the newest block."""
         return int(self._ask("eth_blockNumber"), 16)
 
+    def head(self) -> Header:
+        """Return the header of the newest block."""
+        return _header(self._ask("eth_getBlockByNumber", "latest", _HASHES_ONLY))
+
     def headers(self, first: int, last: int) -> tuple[Header, ...]:
         """Return the headers from ``first`` to ``last``, both included, or none."""
         numbers = range(first, last + 1)
-        found = self._ask_many("eth_getBlockByNumber", [(hex(one), False) for one in numbers])
+        found = self._ask_many(
+            "eth_getBlockByNumber", [(hex(one), _HASHES_ONLY) for one in numbers]
+        )
         for number, one in zip(numbers, found, strict=True):
             if one is None:
                 raise ChainUnavailable(f"the node has no block {number}")
-        return tuple(
-            Header(
-                number=int(one["number"], 16),
-                hash=one["hash"],
-                parent_hash=one["parentHash"],
-                timestamp_s=UnixSeconds(int(one["timestamp"], 16)),
-            )
-            for one in found
-        )
+        return tuple(map(_header, found))
 
     def logs(self, first: int, last: int, addresses: tuple[str, ...]) -> tuple[Log, ...]:
         """Return the logs of ``addresses`` in blocks ``first`` to ``last``, both included."""
         asked = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(addresses)}
-        return tuple(
-            Log(
-                block_number=int(log["blockNumber"], 16),
-                block_hash=log["blockHash"],
-                transaction_hash=log["transactionHash"],
-                log_index=int(log["logIndex"], 16),
-                address=log["address"].lower(),
-                topics=tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]),
-                data=bytes.fromhex(log["data"][2:]),
-            )
-            for log in self._ask("eth_getLogs", asked)
-        )
+        return tuple(map(_log, self._ask("eth_getLogs", asked)))
+
+    def logs_in(self, hashes: Sequence[str], addresses: tuple[str, ...]) -> tuple[Log, ...]:
+        """
+        Return the logs of ``addresses`` in the blocks of these hashes, on whatever fork they are.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node does not know one of the blocks any more.
+        """
+        asked = [({"blockHash": one, "address": list(addresses)},) for one in hashes]
+        return tuple(_log(log) for logs in self._ask_many("eth_getLogs", asked) for log in logs)
 
     def receipts(self, hashes: Sequence[str]) -> tuple[Receipt | None, ...]:
         """Return the receipt of each transaction, or None for one that is not mined."""
@@ -94,24 +142,58 @@ class Web3Gateway:
         """Return how many transactions ``address`` has on the chain."""
         return int(self._ask("eth_getTransactionCount", address, "latest"), 16)
 
-    def send(self, raw: bytes) -> None:
+    def look(self, hashes: Sequence[str], address: str) -> Look:
         """
-        Give signed bytes to the node; a transaction that it has already is no error.
+        Return receipts, the count of ``address`` and the newest block, in one round trip.
 
-        "nonce too low" is taken as "it has it": the outbox never gives a nonce twice, and looks for
-        the receipt next; without one, its foreign-nonce check stops the service.
+        The count is asked for first: a transaction that it counts has its receipt.
+        """
+        asked: list[tuple[str, tuple[object, ...]]] = [
+            ("eth_getTransactionCount", (address, "latest")),
+            *(("eth_getTransactionReceipt", (one,)) for one in hashes),
+            ("eth_getBlockByNumber", ("latest", _HASHES_ONLY)),
+        ]
+        count, *receipts, head = self._ask_all(asked)
+        return Look(tuple(one and _receipt(one) for one in receipts), int(count, 16), _header(head))
+
+    def fees(self) -> FeeQuote:
+        """Return what the node asks for gas now."""
+        history, tip, price = self._ask_all(
+            [
+                ("eth_feeHistory", ("0x1", "latest", [])),
+                ("eth_maxPriorityFeePerGas", ()),
+                ("eth_gasPrice", ()),
+            ]
+        )
+        base_fee = int(history["baseFeePerGas"][-1], 16)
+        # A node with a least price, and no base fee, says so in the price alone.
+        return FeeQuote(base_fee, max(int(tip, 16), int(price, 16) - base_fee))
+
+    def codes(self, addresses: Sequence[str]) -> tuple[bytes, ...]:
+        """Return the code at each address, empty where there is none."""
+        found = self._ask_many("eth_getCode", [(one, "latest") for one in addresses])
+        return tuple(bytes.fromhex(code[2:]) for code in found)
+
+    def send(self, raw: bytes) -> Answer:
+        """
+        Give signed bytes to the node and return what it says; never send them twice.
 
         Raises
         ------
         ChainUnavailable
-            If the node gave no answer.
+            If the node gave no answer; the same bytes may be sent again.
         TransactionRefusedError
             If the node refuses these bytes.
         """
         answer = self._request("eth_sendRawTransaction", "0x" + raw.hex())
         error = answer.get("error")
-        if error and not any(text in str(error["message"]) for text in _KNOWN):
-            raise TransactionRefusedError(str(error["message"]))
+        if not error:
+            return Answer.TAKEN
+        said = str(error["message"])
+        for text, meaning in _ANSWERS:
+            if text in said.lower():
+                return meaning
+        raise TransactionRefusedError(said)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """
@@ -147,35 +229,77 @@ class Web3Gateway:
         return tuple(bytes.fromhex(one[2:]) for one in found)
 
     def _ask(self, method: str, *params: object) -> Any:  # noqa: ANN401 - JSON
-        answer = self._request(method, *params)
-        if answer.get("error"):
-            raise ChainUnavailable(f"{method}: {answer['error']['message']}")
-        return answer["result"]
+        return _result(method, self._request(method, *params))
 
     def _ask_many(self, method: str, each: Sequence[tuple[object, ...]]) -> list[Any]:
-        """Ask the same of several things, in batches if there are many."""
-        if len(each) == 1:
-            return [self._ask(method, *each[0])]
+        """Ask the same of several things."""
+        return self._ask_all([(method, params) for params in each])
+
+    def _ask_all(self, questions: Sequence[tuple[str, tuple[object, ...]]]) -> list[Any]:
+        """Ask several things in one round trip, or in a few if there are very many."""
+        if len(questions) == 1:
+            method, params = questions[0]
+            return [self._ask(method, *params)]
         found: list[Any] = []
-        for begin in range(0, len(each), _BATCH):
-            asked = [(RPCEndpoint(method), params) for params in each[begin : begin + _BATCH]]
+        for begin in range(0, len(questions), _BATCH):
+            part = questions[begin : begin + _BATCH]
+            asked = [(RPCEndpoint(method), params) for method, params in part]
             try:
                 answers = self._provider.make_batch_request(asked)
-            except OSError as fault:
-                raise ChainUnavailable(f"{method}: {fault}") from fault
+            except (OSError, ValueError) as fault:
+                raise ChainUnavailable(f"{part[0][0]}: {fault}") from fault
             # A node that refuses the batch as a whole answers with one error.
-            for answer in answers if isinstance(answers, list) else [answers]:
-                if answer.get("error"):
-                    raise ChainUnavailable(f"{method}: {answer['error']['message']}")
-                found.append(answer["result"])
+            each = answers if isinstance(answers, list) else [answers] * len(part)
+            if len(each) != len(part):
+                raise ChainUnavailable(f"{part[0][0]}: {len(each)} answers to {len(part)}")
+            found += [
+                _result(method, answer) for (method, _), answer in zip(part, each, strict=True)
+            ]
         return found
 
     def _request(self, method: str, *params: object) -> dict[str, Any]:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), list(params))
-        except OSError as fault:
+        except (OSError, ValueError) as fault:
             raise ChainUnavailable(f"{method}: {fault}") from fault
-        return cast("dict[str, Any]", answer)
+        return _answer(method, answer)
+
+
+def _answer(method: str, answer: object) -> dict[str, Any]:
+    """Return an answer that is whole; half an answer is none."""
+    if not isinstance(answer, dict) or not ("result" in answer or answer.get("error")):
+        raise ChainUnavailable(f"{method}: the node's answer is no JSON-RPC")
+    return answer
+
+
+def _result(method: str, answer: object) -> Any:  # noqa: ANN401 - JSON
+    """Return the result in an answer, which is not an error."""
+    whole = _answer(method, answer)
+    if whole.get("error"):
+        raise ChainUnavailable(f"{method}: {whole['error']['message']}")
+    return whole["result"]
+
+
+def _header(found: dict[str, Any]) -> Header:
+    return Header(
+        number=int(found["number"], 16),
+        hash=found["hash"],
+        parent_hash=found["parentHash"],
+        timestamp_s=UnixSeconds(int(found["timestamp"], 16)),
+        base_fee_wei=int(found.get("baseFeePerGas") or "0x0", 16),
+    )
+
+
+def _log(found: dict[str, Any]) -> Log:
+    return Log(
+        block_number=int(found["blockNumber"], 16),
+        block_hash=found["blockHash"],
+        transaction_hash=found["transactionHash"],
+        log_index=int(found["logIndex"], 16),
+        address=found["address"].lower(),
+        topics=tuple(bytes.fromhex(topic[2:]) for topic in found["topics"]),
+        data=bytes.fromhex(found["data"][2:]),
+    )
 
 
 def _receipt(found: dict[str, Any]) -> Receipt:

@@ -5,14 +5,15 @@ Only a final event opens, posts or voids a transfer. Everything here may be kill
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
 
 from ledger.errors import Integrity
-from settlement.chain.gateway import Receipt
+from settlement.chain import delivery
 from settlement.chain.indexer import FinalEvent
-from settlement.chain.outbox import Outstanding, deliver, settle_intent
+from settlement.chain.sending.intents import Outstanding
 from settlement.chain.web3_gateway import CallRevertedError
 from settlement.engine import trade_postings, vault_postings
 from settlement.engine.service import Service
@@ -43,38 +44,44 @@ def advance(service: Service) -> int:
     Integrity
         If the chain or a law broke.
     """
-    with service.reading() as connection:
-        outstanding = service.outbox.outstanding(connection)
-    deliver(service.gateway, outstanding)
-    with service.writing() as connection:
-        service.indexer.read(connection, service.gateway)
-        receipts = service.gateway.receipts([one.hash for one in outstanding])
-        for one, receipt in zip(outstanding, receipts, strict=True):
-            if receipt is not None:
-                _follow(service, connection, one, receipt)
-        for event in service.indexer.take_final(connection):
-            handler = _HANDLERS.get((event.contract, event.name))
-            if handler is not None:
-                handler(service, connection, event)
-        return len(service.outbox.outstanding(connection))
+    return delivery.advance(
+        service,
+        delivery.Reactions(
+            explain=partial(_why, service),
+            failed=partial(_failed, service),
+            superseded=partial(_superseded, service),
+            happened=partial(_happened, service),
+        ),
+    )
 
 
-def _follow(service: Service, connection: Connection, one: Outstanding, receipt: Receipt) -> None:
-    """Record what became of one intent."""
-    final = receipt.block_number <= service.indexer.final_height(connection)
-    error = None if receipt.succeeded else _why(service, connection, one)
-    settle_intent(connection, one, receipt, final=final, error=error)
-    if final and error is not None:
-        purpose, _, subject = one.business_key.partition("/")
-        failed = vault_postings.FAILURES.get(purpose)
-        if failed is None:
-            raise IntentFailedError(one.business_key, error)
-        failed(service, connection, subject, error)
+def _happened(service: Service, connection: Connection, event: FinalEvent) -> None:
+    """Post what follows from a final event."""
+    handler = _HANDLERS.get((event.contract, event.name))
+    if handler is not None:
+        handler(service, connection, event)
+
+
+def _failed(service: Service, connection: Connection, one: Outstanding, error: str) -> None:
+    """Undo what was meant to come of an intent that the chain refused."""
+    purpose, _, subject = one.business_key.partition("/")
+    failed = vault_postings.FAILURES.get(purpose)
+    if failed is None:
+        raise IntentFailedError(one.business_key, error)
+    failed(service, connection, subject, error)
+
+
+def _superseded(service: Service, connection: Connection, one: Outstanding) -> None:
+    """Undo what was meant to come of an intent that was cancelled on purpose."""
+    purpose, _, subject = one.business_key.partition("/")
+    failed = vault_postings.FAILURES.get(purpose)
+    if failed is not None:
+        failed(service, connection, subject, "cancelled")
 
 
 def _why(service: Service, connection: Connection, one: Outstanding) -> str:
     """Return the custom error that the transaction met, by calling again what it called."""
-    call = service.outbox.call_of(connection, one.hash)
+    call = service.outbox.call_of(connection, one.newest.hash)
     if call.to is None:
         return "the creation was reverted"
     try:

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Select, Text, case, cast, func, literal, sele
 
 from settlement.engine.service import Service
 from settlement.tables import (
-    attempt,
     block,
     intent,
     latency,
@@ -165,14 +164,13 @@ def _nearest_rank(ordered: list[int], percent: int) -> int:
 def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]:
     rules = service.rules
     rows = connection.execute(
-        select(run, run_state.c.state, attempt.c.hash)
+        select(run, run_state.c.state, intent.c.hash)
         .join(run_state, run_state.c.run == run.c.run)
         .join(
             intent,
             intent.c.business_key == literal("settle/") + cast(run.c.run, Text),
             isouter=True,
         )
-        .join(attempt, attempt.c.intent_id == intent.c.id, isouter=True)
         .order_by(run.c.run.desc())
         .limit(_INTERVALS_SHOWN)
     ).mappings()
@@ -198,14 +196,13 @@ def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]
 
 def _sessions(connection: Connection) -> list[dict[str, Any]]:
     rows = connection.execute(
-        select(session, latency.c.refund_us, attempt.c.hash)
+        select(session, latency.c.refund_us, intent.c.hash)
         .join(latency, latency.c.session_id == session.c.session_id, isouter=True)
         .join(
             intent,
             intent.c.business_key == literal("close/") + session.c.session_id,
             isouter=True,
         )
-        .join(attempt, attempt.c.intent_id == intent.c.id, isouter=True)
         .order_by(func.coalesce(session.c.stopped_s, session.c.opened_s).desc())
         .limit(_SESSIONS_SHOWN)
     ).mappings()

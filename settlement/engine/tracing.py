@@ -185,8 +185,8 @@ def _transfers(connection: Connection, book: LedgerStore, trace_id: str) -> list
 
 def _transactions(connection: Connection, trace_id: str) -> list[Step]:
     rows = connection.execute(
-        select(intent, attempt.c.hash, attempt.c.call)
-        .join(attempt, attempt.c.intent_id == intent.c.id)
+        select(intent, attempt.c.call)
+        .join(attempt, attempt.c.hash == intent.c.hash)
         .where(intent.c.trace_id == trace_id)
         .order_by(intent.c.nonce)
     ).mappings()
