@@ -4,14 +4,12 @@ from typing import Final
 
 from sqlalchemy import select
 
-from ledger.errors import Integrity
 from ledger.proofs import open_checkpoint
 from ledger.store import Posted
 from ledger.store.faults import explained
 from ledger.store.replay import check_file, check_tail
 from ledger.tables import checkpoint
-from settlement.chain.indexer import ReorganizedBelowFinalityError
-from settlement.chain.outbox import deliver
+from settlement.chain.indexer import ChainBehindError, ReorganizedBelowFinalityError
 from settlement.engine.checkpoints import origin_of
 from settlement.engine.finality import advance
 from settlement.engine.restart.protocol import Step
@@ -19,15 +17,6 @@ from settlement.engine.service import Service
 from settlement.tables import block
 
 _EXPIRED_AT_ONCE: Final = 1_000
-
-
-class ChainBehindError(Integrity):
-    """The node is not yet, or no longer, where the books have seen the chain final."""
-
-    def __init__(self, head: int, final: int) -> None:
-        super().__init__(
-            "chain_behind", f"the node is at block {head}, block {final} was final already"
-        )
 
 
 def standard_steps(service: Service) -> tuple[Step, ...]:
@@ -100,7 +89,7 @@ def check_head(service: Service) -> str:
 
 def walk_intents(service: Service) -> str:
     """
-    Send what the chain may not have, in the order of nonces, the same bytes as ever.
+    Look for what was signed and has not come to its end; the last step sends what is missing.
 
     Raises
     ------
@@ -112,8 +101,10 @@ def walk_intents(service: Service) -> str:
     with service.reading() as connection:
         service.outbox.check_nonce(connection, service.gateway)
         outstanding = service.outbox.outstanding(connection)
-    deliver(service.gateway, outstanding)
-    return f"{len(outstanding)} outstanding"
+    hashes = [attempt.hash for one in outstanding for attempt in one.attempts]
+    found = service.gateway.receipts(hashes) if hashes else ()
+    mined = sum(one is not None for one in found)
+    return f"{len(outstanding)} outstanding, {mined} mined"
 
 
 def check_blocks(service: Service) -> str:
@@ -132,7 +123,7 @@ def check_blocks(service: Service) -> str:
         return "no block is final yet"
     [theirs] = service.gateway.headers(final, final)
     if theirs.hash != ours:
-        raise ReorganizedBelowFinalityError(final, ours, theirs.hash)
+        raise ReorganizedBelowFinalityError(final, final, ours, theirs.hash)
     return f"block {final} is {ours}"
 
 
