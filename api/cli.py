@@ -57,7 +57,7 @@ def trace(
 ) -> None:
     """Follow one trace id from message and reading to line, transfer, transaction and log entry."""
     try:
-        engine = open_readers(_directory(data) / DATABASE)
+        engine = open_readers(Settings().database or _directory(data) / DATABASE)
         with engine.connect() as connection:
             found = trace_of(connection, LedgerStore(), trace_id)
         engine.dispose()

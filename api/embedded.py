@@ -16,42 +16,37 @@ from typing import Any, Final
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, select, text
 
 from api.app import create_app
 from api.dependencies import Context
 from api.desk import Desk
+from api.settings import Settings
 from devnet.genesis import ClockProfile, Genesis
 from devnet.node.chain import Devnet
 from devnet.server import listen, serve
-from ledger.clock import Clock, SystemClock
-from ledger.errors import Integrity
+from ledger.clock import Clock, SteadyClock, SystemClock
 from ledger.store import LedgerStore, migrate, open_engine, open_readers
-from ledger.store.bulk import upsert
+from ledger.store.lease import Lease
 from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds
 from settlement.chain.deployment import plan_deployment
 from settlement.chain.gateway import ChainGateway
+from settlement.chain.identity import kept_identity
 from settlement.chain.indexer import Indexer
 from settlement.chain.outbox import Outbox
 from settlement.chain.web3_gateway import Web3Gateway
+from settlement.engine.checkpoints.http_witness import parse_witnesses
 from settlement.engine.community import Rules
-from settlement.engine.finality import advance
+from settlement.engine.restart.protocol import Restart, Step, restart
+from settlement.engine.restart.steps import standard_steps
 from settlement.engine.service import Service
-from settlement.tables import immutability_triggers, meta, metadata
+from settlement.tables import metadata
 
 DATABASE: Final = "voisin.sqlite"
 CHAIN: Final = "chain"
 CHAIN_ID: Final = 3_300
 
 _START_POLL_S: Final = 0.01
-
-
-class ChainChangedError(Integrity):
-    """The database belongs to another chain than the one that answers."""
-
-    def __init__(self, ours: str, theirs: str) -> None:
-        super().__init__("chain_changed", f"the database follows {ours}, the node serves {theirs}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,55 +87,62 @@ async def embedded_chain(
 
 
 def open_service(
-    directory: Path, gateway: ChainGateway, clock: Clock, rules: Rules, secrets: Secrets
-) -> Service:
+    directory: Path,
+    gateway: ChainGateway,
+    clock: Clock,
+    rules: Rules,
+    secrets: Secrets,
+    *,
+    database: str = "",
+) -> tuple[Service, Restart]:
     """
-    Open the database and deploy the contracts if that was not done; return the service.
+    Open the database, whatever end it had, and start; return the service and how that went.
+
+    Parameters
+    ----------
+    directory
+        Where the database is, unless ``database`` says otherwise.
+    database
+        Address of a PostgreSQL database, or nothing.
 
     Raises
     ------
-    ChainChangedError
-        If the database was made with another chain.
+    SecondWriterError
+        If another process writes to the database.
+    ChainUnavailable
+        If the node does not answer, and the database has not met its chain yet.
+    WrongState
+        If the database's tables are of another version.
     """
-    database = open_engine(directory / DATABASE)
-    migrate(database, "ledger", ledger_tables)
-    metadata.create_all(database)
-    identity = gateway.identity()
-    outbox = Outbox(secrets.signer, identity.chain_id)
-    book = LedgerStore()
-    with database.begin() as connection:
+    engine = open_engine(database or directory / DATABASE)
+    lease = Lease.take(engine)
+    migrate(engine, "ledger", ledger_tables)
+    migrate(engine, "settlement", metadata)
+    epoch, book = lease.begin_epoch(), LedgerStore()
+    with engine.begin() as connection:
         book.begin(connection, hmac.digest(secrets.salt, b"voisin/journal", hashlib.sha256))
-        for statement in immutability_triggers():
-            connection.execute(text(statement))
-        _pin(connection, f"{identity.chain_id}/{identity.genesis_hash}")
+        identity = kept_identity(connection) or gateway.identity()
+        outbox = Outbox(secrets.signer, identity.chain_id)
         contracts = plan_deployment(connection, outbox, rules.interval_s)
-        outbox.check_nonce(connection, gateway)
+        newest_s = book.newest_s(connection)
     service = Service(
-        database=database,
-        readers=open_readers(directory / DATABASE),
+        database=engine,
+        readers=open_readers(database or directory / DATABASE),
+        lease=lease,
         book=book,
         gateway=gateway,
         identity=identity,
         outbox=outbox,
         contracts=contracts,
         indexer=Indexer(contracts.all()),
-        clock=clock,
+        clock=SteadyClock(clock, newest_s) if isinstance(clock, SystemClock) else clock,
         rules=rules,
         salt_key=secrets.salt,
         log_key=Ed25519PrivateKey.from_private_bytes(secrets.log),
+        witnesses=parse_witnesses(Settings().witnesses),
     )
-    advance(service)
-    return service
-
-
-def _pin(connection: Connection, chain: str) -> None:
-    """Bind the database to a chain for ever."""
-    connection.execute(
-        upsert(connection, meta).values(key="chain", value=chain).on_conflict_do_nothing()
-    )
-    ours = connection.execute(select(meta.c.value).where(meta.c.key == "chain")).scalar_one()
-    if ours != chain:
-        raise ChainChangedError(ours, chain)
+    steps = (Step("lease", lambda: f"epoch {epoch}"), *standard_steps(service))
+    return service, restart(steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +159,20 @@ class Running:
 
 @asynccontextmanager
 async def serving(
-    service: Service, *, host: str, port: int, status: Callable[[], Mapping[str, Any]]
+    opened: tuple[Service, Restart],
+    *,
+    host: str,
+    port: int,
+    status: Callable[[], Mapping[str, Any]],
 ) -> AsyncIterator[Running]:
-    """Serve web, API and OCPP on ``host`` and ``port`` (0: any free one) while the block runs."""
+    """
+    Serve web, API and OCPP on ``host`` and ``port`` (0: any free one) while the block runs.
+
+    A service whose start did not succeed only reads. It is closed at the end.
+    """
+    service, started = opened
     desk = Desk()
-    context = Context(service=service, desk=desk, status=status)
+    context = Context(service=service, desk=desk, status=status, restart=started)
     listener = listen(host, port)
     config = uvicorn.Config(
         create_app(context),
@@ -184,6 +195,7 @@ async def serving(
         await task
         listener.close()
         desk.close()
+        service.close()
 
 
 def web3_gateway(url: str) -> ChainGateway:

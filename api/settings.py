@@ -12,6 +12,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".voisin")
     """Directory of the database and of the chain."""
+    database: str = ""
+    """Address of a PostgreSQL database (``postgresql://user@host/name``); none: an SQLite file."""
     host: str = "127.0.0.1"
     """Address the service listens on."""
     port: int = 8000

@@ -11,7 +11,6 @@ import json
 import shutil
 import signal
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -34,7 +33,6 @@ from scripts.replay import Memory, Replay, World, places_of
 from scripts.status import Status
 from scripts.summary import Summary, show
 from scripts.verdict import roots_of, verify
-from settlement.engine.checkpoints.http_witness import parse_witnesses
 from settlement.engine.overview import overview
 
 _DAY_S: Final = 86_400
@@ -89,16 +87,17 @@ async def _demo(
     rules = neighbourhood.rules(parameters, dataset)
     status = Status(clock, schedule, memory)
     async with embedded_chain(directory, clock, genesis_s) as (devnet, node_url):
-        service = await asyncio.to_thread(
+        opened = await asyncio.to_thread(
             open_service,
             directory,
             web3_gateway(node_url),
             clock,
             rules,
             Secrets.derive(f"seed {seed}"),
+            database=Settings().database,
         )
-        service = replace(service, witnesses=parse_witnesses(Settings().witnesses))
-        async with serving(service, host="127.0.0.1", port=_free(port), status=status) as running:
+        async with serving(opened, host="127.0.0.1", port=_free(port), status=status) as running:
+            service = running.service
             console.print(
                 f"Chain {service.identity.chain_id} on py-evm, signatures by {fast_signatures()}.\n"
                 f"Dashboard: [bold]{running.url}[/]"

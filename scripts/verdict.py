@@ -5,13 +5,15 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
-from api.embedded import CHAIN, DATABASE
+from api.embedded import CHAIN
 from devnet.node.chain import Devnet
 from devnet.verify import VerifyReport
 from devnet.verify import verify as verify_chain
-from ledger.store import LedgerStore, open_engine
+from ledger.store import LedgerStore, open_readers
+from ledger.store.faults import DatabaseDamagedError
+from ledger.store.replay import check_file
 from settlement.audit.laws import check_laws
 from settlement.engine.service import Service
 from settlement.tables import run
@@ -27,20 +29,22 @@ def verify(service: Service, directory: Path) -> Mapping[str, str | None]:
         report = judge.submit(verify_chain, directory / CHAIN)
 
         def durable(live: Service, connection: Connection) -> str | None:
-            return _on_disk(live, connection, directory) or _chain_on_disk(live, report.result())
+            return _on_disk(live, connection) or _chain_on_disk(live, report.result())
 
         return check_laws(service, durable)
 
 
-def _on_disk(service: Service, connection: Connection, directory: Path) -> str | None:
+def _on_disk(service: Service, connection: Connection) -> str | None:
     """L11: read the database anew from disk and compare with what was answered."""
-    second = open_engine(directory / DATABASE)
-    with second.connect() as fresh:
-        state = fresh.execute(text("PRAGMA quick_check")).scalar_one()
-        root = LedgerStore().root(fresh)
-    second.dispose()
-    if state != "ok":
-        return f"the database says {state}"
+    second = open_readers(service.database.url.render_as_string(hide_password=False))
+    try:
+        with second.connect() as fresh:
+            check_file(fresh)
+            root = LedgerStore().root(fresh)
+    except DatabaseDamagedError as fault:
+        return str(fault)
+    finally:
+        second.dispose()
     if root != service.book.root(connection):
         return f"the log on disk ends at {root}"
     # What the chain refused for ever waits for nothing; it stands among the refusals.

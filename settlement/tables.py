@@ -13,11 +13,9 @@ journal.
 from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -26,7 +24,9 @@ from sqlalchemy import (
     text,
 )
 
-metadata: Final = MetaData()
+from ledger.tables import NAMING, Int
+
+metadata: Final = MetaData(naming_convention=NAMING)
 
 meta = Table(
     "meta",
@@ -47,34 +47,34 @@ wallet = Table(
     metadata,
     Column("address", Text, primary_key=True),
     Column("party", Text, ForeignKey("party.id"), nullable=False),
-    Column("valid_from_s", BigInteger, nullable=False),
-    Column("valid_until_s", BigInteger, nullable=False),
+    Column("valid_from_s", Int, nullable=False),
+    Column("valid_until_s", Int, nullable=False),
 )
 
 lane = Table(
     "lane",
     metadata,
     Column("address", Text, primary_key=True),
-    Column("id", BigInteger, nullable=False, unique=True),
-    Column("cap_micros", BigInteger, nullable=False),
-    Column("lowering_micros", BigInteger),
-    Column("lowering_asked_s", BigInteger),
-    Column("exit_micros", BigInteger),
-    Column("exit_asked_s", BigInteger),
+    Column("id", Int, nullable=False, unique=True),
+    Column("cap_micros", Int, nullable=False),
+    Column("lowering_micros", Int),
+    Column("lowering_asked_s", Int),
+    Column("exit_micros", Int),
+    Column("exit_asked_s", Int),
 )
 
 meter = Table(
     "meter",
     metadata,
     Column("meter_id", Text, nullable=False),
-    Column("valid_from_s", BigInteger, nullable=False),
-    Column("valid_until_s", BigInteger, nullable=False),
+    Column("valid_from_s", Int, nullable=False),
+    Column("valid_until_s", Int, nullable=False),
     Column("serial", Text, nullable=False),
     Column("party", Text, ForeignKey("party.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("curve", Text, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
-    Column("rated_power_w", BigInteger, nullable=False),
+    Column("rated_power_w", Int, nullable=False),
     UniqueConstraint("meter_id", "valid_from_s", name="uq_meter_id_from"),
 )
 
@@ -96,13 +96,13 @@ inbox = Table(
     Column("source", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
 )
 
 refusal = Table(
     "refusal",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Int, primary_key=True, autoincrement=True),
     Column("kind", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("code", Text, nullable=False),
@@ -110,27 +110,27 @@ refusal = Table(
     Column("body", LargeBinary, nullable=False),
     Column("content_hash", LargeBinary, nullable=False, unique=True),
     Column("trace_id", Text, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
 )
 
 frame = Table(
     "frame",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Int, primary_key=True, autoincrement=True),
     Column("station_id", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
 )
 
 event = Table(
     "event",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Int, primary_key=True, autoincrement=True),
     Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Int, nullable=False),
     Column("trace_id", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
     Index("ix_event_trace", "trace_id"),
 )
 
@@ -138,11 +138,11 @@ reading = Table(
     "reading",
     metadata,
     Column("meter_id", Text, nullable=False),
-    Column("register", Integer, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("energy_wh", BigInteger, nullable=False),
-    Column("quality", Integer, nullable=False),
+    Column("register", Int, nullable=False),
+    Column("at_s", Int, nullable=False),
+    Column("sequence", Int, nullable=False),
+    Column("energy_wh", Int, nullable=False),
+    Column("quality", Int, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -154,11 +154,11 @@ register_head = Table(
     "register_head",
     metadata,
     Column("meter_id", Text, primary_key=True),
-    Column("register", Integer, primary_key=True),
-    Column("at_s", BigInteger, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("energy_wh", BigInteger, nullable=False),
-    Column("quality", Integer, nullable=False),
+    Column("register", Int, primary_key=True),
+    Column("at_s", Int, nullable=False),
+    Column("sequence", Int, nullable=False),
+    Column("energy_wh", Int, nullable=False),
+    Column("quality", Int, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -166,12 +166,12 @@ mandate = Table(
     "mandate",
     metadata,
     Column("member", Text, nullable=False),
-    Column("nonce", BigInteger, nullable=False),
-    Column("valid_from_s", BigInteger, nullable=False),
-    Column("valid_until_s", BigInteger, nullable=False),
+    Column("nonce", Int, nullable=False),
+    Column("valid_from_s", Int, nullable=False),
+    Column("valid_until_s", Int, nullable=False),
     Column("body", Text, nullable=False),
     Column("struct_hash", LargeBinary, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     UniqueConstraint("member", "nonce", name="uq_mandate"),
 )
@@ -185,20 +185,20 @@ session = Table(
     Column("station_id", Text, ForeignKey("station.station_id"), nullable=False),
     Column("id_tag", Text, nullable=False, unique=True),
     Column("terms", Text, nullable=False),
-    Column("requested_wh", BigInteger, nullable=False),
-    Column("deposit_micros", BigInteger, nullable=False),
-    Column("deadline_s", BigInteger, nullable=False),
-    Column("opened_s", BigInteger, nullable=False),
-    Column("page_at_open", BigInteger),
-    Column("transaction_id", Integer, unique=True),
-    Column("started_s", BigInteger),
-    Column("stopped_s", BigInteger),
-    Column("begin_wh", BigInteger),
-    Column("energy_wh", BigInteger),
-    Column("charge_micros", BigInteger),
-    Column("refund_micros", BigInteger),
-    Column("overrun_micros", BigInteger),
-    Column("vat_micros", BigInteger),
+    Column("requested_wh", Int, nullable=False),
+    Column("deposit_micros", Int, nullable=False),
+    Column("deadline_s", Int, nullable=False),
+    Column("opened_s", Int, nullable=False),
+    Column("page_at_open", Int),
+    Column("transaction_id", Int, unique=True),
+    Column("started_s", Int),
+    Column("stopped_s", Int),
+    Column("begin_wh", Int),
+    Column("energy_wh", Int),
+    Column("charge_micros", Int),
+    Column("refund_micros", Int),
+    Column("overrun_micros", Int),
+    Column("vat_micros", Int),
     Column("record", Text),
     Index("ix_session_state", "state"),
 )
@@ -207,11 +207,11 @@ slice_ = Table(
     "slice",
     metadata,
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False),
-    Column("page", BigInteger, nullable=False),
-    Column("interval", BigInteger, nullable=False),
-    Column("begin_s", BigInteger, nullable=False),
-    Column("end_s", BigInteger, nullable=False),
-    Column("energy_wh", BigInteger, nullable=False),
+    Column("page", Int, nullable=False),
+    Column("interval", Int, nullable=False),
+    Column("begin_s", Int, nullable=False),
+    Column("end_s", Int, nullable=False),
+    Column("energy_wh", Int, nullable=False),
     Column("record", Text, nullable=False),
     UniqueConstraint("session_id", "page", name="uq_slice"),
     Index("ix_slice_interval", "interval"),
@@ -220,60 +220,60 @@ slice_ = Table(
 run = Table(
     "run",
     metadata,
-    Column("run", BigInteger, primary_key=True),
-    Column("interval", BigInteger, nullable=False),
-    Column("kind", Integer, nullable=False),
+    Column("run", Int, primary_key=True),
+    Column("interval", Int, nullable=False),
+    Column("kind", Int, nullable=False),
     Column("root", LargeBinary, nullable=False),
-    Column("traded_wh", BigInteger, nullable=False),
-    Column("stations_wh", BigInteger, nullable=False),
-    Column("sun_to_cars_wh", BigInteger, nullable=False),
-    Column("home_to_home_wh", BigInteger, nullable=False),
-    Column("surplus_wh", BigInteger, nullable=False),
-    Column("deficit_wh", BigInteger, nullable=False),
-    Column("losses_wh", BigInteger),
-    Column("price_micros_per_kwh", BigInteger),
-    Column("estimated", Integer, nullable=False),
+    Column("traded_wh", Int, nullable=False),
+    Column("stations_wh", Int, nullable=False),
+    Column("sun_to_cars_wh", Int, nullable=False),
+    Column("home_to_home_wh", Int, nullable=False),
+    Column("surplus_wh", Int, nullable=False),
+    Column("deficit_wh", Int, nullable=False),
+    Column("losses_wh", Int),
+    Column("price_micros_per_kwh", Int),
+    Column("estimated", Int, nullable=False),
     Column("inputs", Text, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
+    Column("at_s", Int, nullable=False),
     Index("ix_run_interval", "interval"),
 )
 
 run_state = Table(
     "run_state",
     metadata,
-    Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
+    Column("run", Int, ForeignKey("run.run"), primary_key=True),
     Column("state", Text, nullable=False),
 )
 
 line = Table(
     "line",
     metadata,
-    Column("run", BigInteger, ForeignKey("run.run"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("run", Int, ForeignKey("run.run"), nullable=False),
+    Column("position", Int, nullable=False),
     Column("payer", Text, nullable=False),
     Column("payee", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("rail", Text, nullable=False),
-    Column("energy_wh", BigInteger, nullable=False),
-    Column("amount_micros", BigInteger, nullable=False),
-    Column("price_micros_per_kwh", BigInteger, nullable=False),
+    Column("energy_wh", Int, nullable=False),
+    Column("amount_micros", Int, nullable=False),
+    Column("price_micros_per_kwh", Int, nullable=False),
     UniqueConstraint("run", "position", name="uq_line"),
 )
 
 intent = Table(
     "intent",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Int, primary_key=True, autoincrement=True),
     Column("business_key", Text, nullable=False, unique=True),
     Column("trace_id", Text, nullable=False),
     Column("signer", Text, nullable=False),
-    Column("nonce", BigInteger, nullable=False),
+    Column("nonce", Int, nullable=False),
     Column("state", Text, nullable=False),
     Column("hash", Text, nullable=False),
-    Column("waits_since", BigInteger),
-    Column("block_number", BigInteger),
+    Column("waits_since", Int),
+    Column("block_number", Int),
     Column("block_hash", Text),
-    Column("gas_used", BigInteger),
+    Column("gas_used", Int),
     Column("error", Text),
     UniqueConstraint("signer", "nonce", name="uq_intent_nonce"),
     Index("ix_intent_state", "state"),
@@ -284,13 +284,13 @@ attempt = Table(
     "attempt",
     metadata,
     Column("hash", Text, primary_key=True),
-    Column("intent_id", Integer, ForeignKey("intent.id"), nullable=False),
-    Column("number", Integer, nullable=False),
+    Column("intent_id", Int, ForeignKey("intent.id"), nullable=False),
+    Column("number", Int, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("call", Text, nullable=False),
-    Column("max_fee_wei", BigInteger, nullable=False),
-    Column("tip_wei", BigInteger, nullable=False),
-    Column("cancels", Integer, nullable=False),
+    Column("max_fee_wei", Int, nullable=False),
+    Column("tip_wei", Int, nullable=False),
+    Column("cancels", Int, nullable=False),
     UniqueConstraint("intent_id", "number", name="uq_attempt_number"),
 )
 
@@ -299,12 +299,12 @@ observed = Table(
     metadata,
     Column("block_hash", Text, nullable=False),
     Column("transaction_hash", Text, nullable=False),
-    Column("log_index", Integer, nullable=False),
-    Column("block_number", BigInteger, nullable=False),
+    Column("log_index", Int, nullable=False),
+    Column("block_number", Int, nullable=False),
     Column("contract", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("final", Integer, nullable=False),
+    Column("final", Int, nullable=False),
     UniqueConstraint("block_hash", "log_index", name="uq_observed"),
     Index("ix_observed_final", "final"),
     Index("ix_observed_transaction", "transaction_hash"),
@@ -313,32 +313,32 @@ observed = Table(
 block = Table(
     "block",
     metadata,
-    Column("number", BigInteger, primary_key=True),
+    Column("number", Int, primary_key=True),
     Column("hash", Text, nullable=False),
-    Column("timestamp_s", BigInteger, nullable=False),
+    Column("timestamp_s", Int, nullable=False),
 )
 
 latency = Table(
     "latency",
     metadata,
     Column("session_id", Text, primary_key=True),
-    Column("refund_us", BigInteger, nullable=False),
+    Column("refund_us", Int, nullable=False),
 )
 
 break_ = Table(
     "break_",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Int, primary_key=True, autoincrement=True),
     Column("equation", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("ledger_value", Text, nullable=False),
     Column("other_value", Text, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("found_block", BigInteger, nullable=False),
-    Column("found_at_s", BigInteger, nullable=False),
-    Column("cleared_block", BigInteger),
-    Column("cleared_at_s", BigInteger),
+    Column("found_block", Int, nullable=False),
+    Column("found_at_s", Int, nullable=False),
+    Column("cleared_block", Int),
+    Column("cleared_at_s", Int),
     Index(
         "uq_break_open",
         "equation",
@@ -362,13 +362,3 @@ IMMUTABLE: Final = (
     "attempt",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
-
-
-def immutability_triggers() -> tuple[str, ...]:
-    """Return the statements that make the rows of ``IMMUTABLE`` unchangeable on SQLite."""
-    return tuple(
-        f"CREATE TRIGGER IF NOT EXISTS {name}_no_{action} BEFORE {action.upper()} ON {name} "
-        f"BEGIN SELECT RAISE(ABORT, '{name} rows are immutable'); END"
-        for name in IMMUTABLE
-        for action in ("update", "delete")
-    )

@@ -10,6 +10,8 @@ sort text by its bytes as SQLite does, and readers see one snapshot per transact
 from pathlib import Path
 from typing import Any, Final
 
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.pool import QueuePool
 
@@ -66,6 +68,7 @@ def open_engine(database: Path | str) -> Engine:
         _prepare(engine, _CONNECTION, "BEGIN IMMEDIATE")
     else:
         event.listen(engine, "connect", _wait_for_the_disk)
+        event.listen(engine, "connect", _count_in_integers)
     return engine
 
 
@@ -76,12 +79,14 @@ def open_readers(database: Path | str) -> Engine:
         engine = create_engine(url, pool_size=_READERS)
         _prepare(engine, (*_CONNECTION[2:], *_READER), "BEGIN")
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=_READERS,
         isolation_level="REPEATABLE READ",
         connect_args={"options": "-c default_transaction_read_only=on"},
     )
+    event.listen(engine, "connect", _count_in_integers)
+    return engine
 
 
 def address(database: Path | str) -> URL:
@@ -116,6 +121,19 @@ def check_collation(connection: Connection) -> None:
     # In bytes 'B' is before '_' and '_' before 'a'; no language has them so.
     if not connection.execute(text("SELECT 'B' < '_' AND '_' < 'a'")).scalar_one():
         raise DatabaseCollationError
+
+
+class _IntegerLoader(Loader):
+    """Reads what PostgreSQL makes of a sum of integers; a fraction would be a mistake."""
+
+    def load(self, data: Buffer) -> int:
+        """Return the number."""
+        return int(bytes(data))
+
+
+def _count_in_integers(raw: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
+    """Let sums of integers be integers on PostgreSQL too, which makes them ``numeric``."""
+    raw.adapters.register_loader("numeric", _IntegerLoader)
 
 
 def _wait_for_the_disk(raw: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection

@@ -114,7 +114,7 @@ async def _race(
     async with embedded_chain(directory, clock, genesis_s) as (_, node_url):
 
         def measure() -> tuple[int, int, int]:
-            service = open_service(
+            service, _ = open_service(
                 directory,
                 web3_gateway(node_url),
                 clock,
@@ -129,8 +129,7 @@ async def _race(
                         service, clock, feed.instants(service), lambda rows: raw(twin, rows)
                     )
             finally:
-                service.database.dispose()
-                service.readers.dispose()
+                service.close()
 
         return await asyncio.to_thread(measure)
 

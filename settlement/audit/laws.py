@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
+from ledger.store.migrating import guards, guards_of
+from ledger.tables import IMMUTABLE as LEDGER_IMMUTABLE
 from settlement.audit.books import expectations, ledger_sums
 from settlement.audit.recomputation import recompute
 from settlement.chain.reconciliation import reconcile
@@ -120,12 +122,9 @@ def ledger_equals_chain(service: Service, connection: Connection) -> str | None:
 def _settlement_laws(service: Service, connection: Connection) -> dict[str, str | None]:
     """L9, L10: every run comes out again from its signed inputs, and the triggers stand."""
     findings = recompute(service, connection)
-    triggers = connection.execute(
-        text("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE :name"),
-        {"name": "%_no_%"},
-    ).scalar_one()
-    standing = triggers >= 2 * len(IMMUTABLE)
-    missing = None if standing else f"only {triggers} immutability triggers stand"
+    wanted = guards_of(connection.dialect.name, (*IMMUTABLE, *LEDGER_IMMUTABLE))
+    gone = sorted(wanted - guards(connection))
+    missing = f"the guard {gone[0][1]} of {gone[0][0]} is gone" if gone else None
     return {"L9": findings.limit_broken, "L10": missing or findings.difference}
 
 

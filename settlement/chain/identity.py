@@ -49,6 +49,15 @@ def hold_chain(connection: Connection, gateway: ChainGateway) -> ChainIdentity:
     return identity
 
 
+def kept_identity(connection: Connection) -> ChainIdentity | None:
+    """Return the chain that the database is bound to, without asking anybody; None if to none."""
+    kept = _kept(connection, _CHAIN)
+    if kept is None:
+        return None
+    chain_id, _, genesis_hash = kept.partition("/")
+    return ChainIdentity(int(chain_id), genesis_hash)
+
+
 def compare_chain(connection: Connection, gateway: ChainGateway) -> None:
     """
     See that the chain that answers is the one that the database was bound to, if it was.

@@ -16,6 +16,7 @@ from ledger.proofs import NoteKey, Signature
 from ledger.proofs.witness import Submission
 from ledger.store import LedgerStore
 from ledger.store.faults import explained
+from ledger.store.lease import Lease
 from settlement.chain.deployment import Contracts
 from settlement.chain.gateway import ChainGateway, ChainIdentity
 from settlement.chain.indexer import Indexer
@@ -64,6 +65,8 @@ class Service:
     """The one database, written by one thread."""
     readers: Engine
     """The same database, for reading only."""
+    lease: Lease
+    """The right to be the one that writes to it."""
     book: LedgerStore
     """The double-entry ledger in it."""
     gateway: ChainGateway
@@ -91,6 +94,12 @@ class Service:
     def domain(self) -> Domain:
         """EIP-712 domain of readings and mandates."""
         return _domain(self.identity.chain_id, self.contracts.trade.address)
+
+    def close(self) -> None:
+        """Give the database back, and the right to write to it."""
+        self.database.dispose()
+        self.readers.dispose()
+        self.lease.release()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

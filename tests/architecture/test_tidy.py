@@ -49,7 +49,9 @@ def test_files_keep_to_their_length():
     long = [
         f"{path.relative_to(ROOT)}: {count}"
         for path in [*sources(), *tracked(".sol")]
-        if (count := len(path.read_text().splitlines())) > FILE_MAX
+        # A step of a migration names every column once, and is never read for its sense.
+        if path.parent.name != "versions"
+        and (count := len(path.read_text().splitlines())) > FILE_MAX
     ]
     assert long == []
 
@@ -58,7 +60,6 @@ def test_bodies_keep_to_their_length():
     long = [
         f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {body_length(function)}"
         for path in sources()
-        # A step of a migration names every column of a table once, and is never read for its sense.
         if path.parent.name != "versions"
         for function in functions(ast.parse(path.read_text()))
         if body_length(function) > BODY_MAX

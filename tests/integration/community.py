@@ -56,7 +56,7 @@ class Community:
 
 
 @contextlib.asynccontextmanager
-async def community(directory, kind=Replay, *, played=False):
+async def community(directory, kind=Replay, *, played=False, database=""):
     """
     Open a community of one day in ``directory``, its field played by ``kind``.
 
@@ -72,12 +72,19 @@ async def community(directory, kind=Replay, *, played=False):
         devnet, url = await stack.enter_async_context(
             embedded_chain(directory, clock, schedule.first_s - LEAD_S)
         )
-        service = await asyncio.to_thread(
-            open_service, directory, web3_gateway(url), clock, rules, Secrets.derive(f"seed {SEED}")
+        opened = await asyncio.to_thread(
+            open_service,
+            directory,
+            web3_gateway(url),
+            clock,
+            rules,
+            Secrets.derive(f"seed {SEED}"),
+            database=database,
         )
         running = await stack.enter_async_context(
-            serving(service, host="127.0.0.1", port=0, status=dict)
+            serving(opened, host="127.0.0.1", port=0, status=dict)
         )
+        service = running.service
         world = World(parameters, keys, schedule, places_of(running))
         if not played:
             await neighbourhood.move_in(running, world, seed=SEED)

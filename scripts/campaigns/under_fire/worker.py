@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, select, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, select
 
 from contracts.typed_data import keccak
-from ledger.store import open_engine, open_readers
+from ledger.store import migrate, open_engine, open_readers
 from settlement.chain.calls import Contract, creation
 from settlement.chain.delivery import Reactions, advance
 from settlement.chain.gateway import ChainGateway
@@ -24,7 +24,7 @@ from settlement.chain.sending.fees import FeePolicy
 from settlement.chain.sending.intents import Outstanding
 from settlement.chain.sending.steps import NO_STEPS, Steps
 from settlement.chain.web3_gateway import CallRevertedError, Web3Gateway
-from settlement.tables import immutability_triggers, intent, metadata
+from settlement.tables import intent, metadata
 
 SIGNER: Final = bytes.fromhex("7f" * 32)
 """Key of the worker; public, for campaigns and tests alone."""
@@ -84,11 +84,9 @@ class Worker:
         """The database, written by this worker alone."""
         self.readers: Final = open_readers(directory / DATABASE)
         """The same, for reading."""
-        metadata.create_all(self.database)
+        migrate(self.database, "settlement", metadata)
         _own.create_all(self.database)
         with self.database.begin() as connection:
-            for statement in immutability_triggers():
-                connection.execute(text(statement))
             identity = hold_chain(connection, self.gateway)
             self.outbox: Final = Outbox(
                 SIGNER, identity.chain_id, policy=policy or FeePolicy(), steps=steps

@@ -9,6 +9,7 @@ from ledger.store import Posted
 from ledger.store.faults import explained
 from ledger.store.replay import check_file, check_tail
 from ledger.tables import checkpoint
+from settlement.chain.identity import hold_chain
 from settlement.chain.indexer import ChainBehindError, ReorganizedBelowFinalityError
 from settlement.engine.checkpoints import origin_of
 from settlement.engine.finality import advance
@@ -24,6 +25,7 @@ def standard_steps(service: Service) -> tuple[Step, ...]:
     return (
         Step("database", lambda: check_database(service)),
         Step("journal", lambda: check_journal(service)),
+        Step("identity", lambda: hold_identity(service)),
         Step("chain", lambda: check_head(service)),
         Step("intents", lambda: walk_intents(service)),
         Step("blocks", lambda: check_blocks(service)),
@@ -66,6 +68,22 @@ def check_journal(service: Service) -> str:
         first = newest.size if newest else 0
         count = check_tail(connection, first)
     return f"{count} entries read, for the checkpoint of {first}"
+
+
+def hold_identity(service: Service) -> str:
+    """
+    See that the chain that answers is the one the books follow; bind new books to it.
+
+    Raises
+    ------
+    ChainUnavailable
+        If the node does not answer.
+    ChainReplacedError
+        If it serves another chain, as one that was restarted empty does.
+    """
+    with service.writing() as connection:
+        identity = hold_chain(connection, service.gateway)
+    return f"chain {identity.chain_id}, genesis {identity.genesis_hash}"
 
 
 def check_head(service: Service) -> str:

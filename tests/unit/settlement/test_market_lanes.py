@@ -28,7 +28,7 @@ def service(tmp_path):
     """A service without a chain: a book, a clock, and hours that all have a price."""
     engine = open_engine(tmp_path / "voisin.sqlite")
     migrate(engine, "ledger", ledger_tables)
-    metadata.create_all(engine)
+    migrate(engine, "settlement", metadata)
     rules = SimpleNamespace(
         community_id="street",
         interval_of=lambda at_s: at_s // HOUR_S,

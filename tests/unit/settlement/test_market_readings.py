@@ -44,7 +44,7 @@ def street(directory, meters=(ANNA, BEN)):
     """A service with two homes, the third hour settled, and six hours gone."""
     engine = open_engine(Path(directory) / "voisin.sqlite")
     migrate(engine, "ledger", ledger_tables)
-    metadata.create_all(engine)
+    migrate(engine, "settlement", metadata)
     with engine.begin() as connection:
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
     rules = SimpleNamespace(interval_of=lambda at_s: at_s // HOUR_S, loss_bound_bp=500)

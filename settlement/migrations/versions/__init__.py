@@ -1,0 +1,1 @@
+"""One module for each step; none is ever changed after a release."""
