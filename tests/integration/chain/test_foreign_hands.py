@@ -120,6 +120,19 @@ class TestForeignHand:
         with pytest.raises(ForeignNonceError), worker(tmp_path, node.url):
             pass
 
+    def test_that_follows_ours_at_once_is_noticed_before_ours_is_settled(self, wired, wire, node):
+        plan(wired, "a")
+
+        def follow(body, answer):
+            if method_of(body) == "eth_sendRawTransaction":
+                node.raw(sign(2))
+            return answer
+
+        wire.after = follow
+        with pytest.raises(ForeignNonceError, match=r"has 3 .*, the outbox signed only 2"):
+            wired.advance()
+        assert row_of(wired, "a")["state"] == "signed"
+
     def test_that_used_our_nonce_is_noticed_though_the_counts_are_equal(self, settled, node):
         plan(settled, "a")
         before = rows(settled)["intent"]

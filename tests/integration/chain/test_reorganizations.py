@@ -149,6 +149,38 @@ class TestWithinFinality:
             row = row_of(one, "a")
             assert (row["state"], row["block_hash"]) == ("mined", node.chain.head_hash)
 
+    def test_between_send_and_receipt_sends_again_what_it_lost_before(self, tmp_path, wire, node):
+        with worker(tmp_path, wire.url, depth=DEPTH) as one:
+            one.advance()
+            before = node.rpc("evm_snapshot")
+            plan(one, "a")
+            assert one.advance() == 2
+            plan(one, "b")
+
+            def rewind(body):
+                if method_of(body) == "eth_getTransactionCount":
+                    wire.behave()
+                    node.rpc("evm_revert", before)
+                    node.rpc("evm_mine")
+                return body
+
+            wire.before = rewind
+            one.advance()
+            assert one.states() == {"a": "mined", "b": "mined"}
+            assert [len(attempts(one, key)) for key in "ab"] == [1, 1]
+
+    def test_complains_of_no_words_about_what_is_mined(self, tmp_path, wire):
+        with worker(tmp_path, wire.url, depth=DEPTH) as one:
+            one.advance()
+            plan(one, "a")
+            wire.after = lambda body, answer: (
+                {"jsonrpc": "2.0", "id": body["id"], "error": {"code": -32000, "message": "hm"}}
+                if method_of(body) == "eth_sendRawTransaction"
+                else answer
+            )
+            assert one.advance() == 2
+            assert one.states() == {"a": "mined"}
+
     def test_takes_no_receipt_whose_block_is_not_the_one_that_was_read(self, wired, wire, node):
         """A node behind a balancer may know another fork than the one that named the head."""
         plan(wired, "a")
