@@ -8,12 +8,14 @@ the real service, ledger and chain. Ctrl-C or kill -9 at any time: the next run 
 
 import asyncio
 import json
+import logging
 import shutil
 import signal
 import socket
 from pathlib import Path
 from typing import Annotated, Final
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -56,6 +58,7 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
     setup_s: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Replay a real week and check every law; the dashboard stays open until Ctrl-C."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     directory = Settings().data_dir / f"week-{days}d-seed{seed}"
     if fresh and directory.exists():
         shutil.rmtree(directory)

@@ -21,7 +21,7 @@ from settlement.engine.restart.protocol import DONE, Restart, Step, restart
 from settlement.engine.restart.steps import check_head, standard_steps
 from tests.integration.community import community
 
-NAMES = ("database", "journal", "chain", "intents", "blocks", "holds", "open_writes")
+NAMES = ("database", "journal", "identity", "chain", "intents", "blocks", "holds", "open_writes")
 LAST_BLOCK = "number = (SELECT max(number) FROM block)"
 LAST_INTENT = "nonce = (SELECT max(nonce) FROM intent)"
 LAST_ENTRY = "seq = (SELECT max(seq) FROM entry)"
