@@ -147,7 +147,7 @@ def test_writes_are_answered_503_with_the_code_while_reading_goes_on(settled):
         assert client.get("/reconciliation").status_code == 200
         figures = client.get("/metrics").text.splitlines()
     steps = [one for one in figures if one.startswith("voisin_restart_step_seconds{")]
-    assert len(steps) == 5
+    assert len(steps) == 6
     assert 'step="blocks",outcome="reorganized_below_finality"' in steps[-1]
     assert "voisin_writes_open 0" in figures
 
