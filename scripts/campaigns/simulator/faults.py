@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
 
-from scripts.campaigns.simulator.world.disk import Disk
+from scripts.campaigns.simulator.world.disk import Disk, Image, torn
 
 
 class Fault(StrEnum):
@@ -30,6 +30,10 @@ class Fault(StrEnum):
     """The power goes when a commit is on disk and nobody knows it yet."""
     CRASH_AT_QUESTION = "crash_at_question"
     """The power goes before a question to the node, or after it, before the answer is read."""
+    CRASH_AT_SENDING = "crash_at_sending"
+    """The power goes before signed bytes are given to the node, or before it answers."""
+    SENDING_UNANSWERED = "sending_unanswered"
+    """The node takes signed bytes, and its answer is lost."""
     QUESTION_LOST = "question_lost"
     """A question does not reach the node."""
     ANSWER_LOST = "answer_lost"
@@ -48,11 +52,14 @@ _WITHIN: Final = {
     **dict.fromkeys(_AT_STATEMENT, 60),
     **dict.fromkeys(_AT_COMMIT, 4),
     Fault.CRASH_AT_QUESTION: 12,
+    Fault.CRASH_AT_SENDING: 3,
+    Fault.SENDING_UNANSWERED: 2,
     Fault.QUESTION_LOST: 6,
     Fault.ANSWER_LOST: 6,
     Fault.NODE_DOWN: 4,
 }
 _DOWN_STEPS: Final = 6
+_SENDING: Final = "eth_sendRawTransaction"
 
 
 class Faults:
@@ -113,6 +120,8 @@ class Faults:
             raise ConnectionError("the node is down")
         if self._due(Fault.CRASH_AT_QUESTION):
             self._cut(Fault.CRASH_AT_QUESTION)
+        if where.endswith(_SENDING):
+            self._at_sending(before=before)
         if before and self._due(Fault.NODE_DOWN):
             self._down_steps = self._dice.randint(1, _DOWN_STEPS)
             self._happened(Fault.NODE_DOWN)
@@ -121,6 +130,13 @@ class Faults:
         if self._due(lost):
             self._happened(lost)
             raise ConnectionError(f"{where}: the connection broke")
+
+    def _at_sending(self, *, before: bool) -> None:
+        if self._due(Fault.CRASH_AT_SENDING):
+            self._cut(Fault.CRASH_AT_SENDING)
+        if not before and self._due(Fault.SENDING_UNANSWERED):
+            self._happened(Fault.SENDING_UNANSWERED)
+            raise ConnectionError("the connection broke after sending")
 
     def _at_statement(self, connection: Connection, *_: object) -> None:
         if self._is_ours(connection):
@@ -138,15 +154,14 @@ class Faults:
 
     def _cut_commit(self, fault: Fault, connection: Connection) -> None:
         """Let the power go before, in the midst of, or right after a commit."""
-        before = self._disk.log_bytes()
+        before = self._disk.image()
         if fault is Fault.CRASH_BEFORE_COMMIT:
             self._cut(fault)
+        is_whole = fault is Fault.CRASH_AFTER_COMMIT
         raw: Any = connection.connection.dbapi_connection
         raw.commit()
-        after = self._disk.log_bytes()
-        if fault is Fault.CRASH_AFTER_COMMIT or after <= before:
-            self._cut(Fault.CRASH_AFTER_COMMIT)
-        self._cut(fault, self._dice.randrange(before, after))
+        after = self._disk.image()
+        self._cut(fault, after if is_whole else torn(before, after, self._dice))
 
     def _due(self, fault: Fault) -> bool:
         if self._armed is not fault:
@@ -158,9 +173,9 @@ class Faults:
         self.counted[fault] += 1
         self._armed = None
 
-    def _cut(self, fault: Fault, log_bytes: int | None = None) -> None:
+    def _cut(self, fault: Fault, left: Image | None = None) -> None:
         self._happened(fault)
-        self._disk.power_cut(log_bytes)
+        self._disk.power_cut(left)
         raise PowerCut
 
     def _is_ours(self, connection: Connection) -> bool:

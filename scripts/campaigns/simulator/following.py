@@ -99,15 +99,23 @@ class Follower:
         for holder, micros in zip(*arguments, strict=True):
             self.model.wallet[holder] += micros
 
-    def _open(self, _sender: str, arguments: Sequence[Any]) -> None:
+    def _open(self, sender: str, arguments: Sequence[Any]) -> None:
         terms = arguments[0]
         driver, purse, _, meter, _, price, flat, deposit, *_ = terms
-        session = Session((driver, purse), "0x" + meter.hex(), price, flat, deposit)
+        asked = sender == "0x" + self._service.hex()
+        session = Session((driver, purse), "0x" + meter.hex(), price, flat, deposit, asked)
         self.model.open(_session_id(terms), session)
 
     def _close(self, _sender: str, arguments: Sequence[Any]) -> None:
         name = _session_id(arguments[0])
         self.model.end(name, "closed", self._ended[name].energy_wh)
+
+    def _close_cosigned(self, _sender: str, arguments: Sequence[Any]) -> None:
+        name = _session_id(arguments[0])
+        self.model.end(name, "closed", self._ended[name].energy_wh, arguments[-2])
+
+    def _top_up(self, _sender: str, arguments: Sequence[Any]) -> None:
+        self.model.top_up(_session_id(arguments[0]), arguments[2])
 
     def _expire(self, _sender: str, arguments: Sequence[Any]) -> None:
         self.model.end(_session_id(arguments[0]), "expired", 0)
@@ -177,6 +185,8 @@ class Follower:
         ("MeterRegistry", "assign"): _assign,
         ("ChargeVault", "open"): _open,
         ("ChargeVault", "closeWithOcmf"): _close,
+        ("ChargeVault", "closeCosigned"): _close_cosigned,
+        ("ChargeVault", "topUp"): _top_up,
         ("ChargeVault", "expire"): _expire,
         ("ChargeVault", "deposit"): _deposit,
         ("ChargeVault", "withdraw"): _withdraw,

@@ -50,9 +50,12 @@ class Meddlers:
         with service.reading() as connection:
             now_s = UnixSeconds(service.clock.now_s())
             key = meter_key(connection, terms_of(row).meter_id, now_s)
-        signature = signature_for_chain(record, key)
+        proof = (record.payload, signature_for_chain(record, key))
         opening = opening_of(row).contract_tuple()
-        self._hands.close(terms_of(row), opening, record.payload, signature)
+        if self._dice.randrange(3):
+            self._hands.close(terms_of(row), opening, proof)
+        else:
+            self._hands.close_cosigned(terms_of(row), opening, proof, row["deposit_micros"])
         self._counted["stranger_closed"] += 1
 
     def expire_first(self, service: Service) -> None:
@@ -63,6 +66,22 @@ class Meddlers:
             row = self._dice.choice(rows)
             self._hands.expire(terms_of(row), opening_of(row).contract_tuple())
             self._counted["stranger_expired"] += 1
+
+        self._hands.expire_past(now_s)
+
+    def open_past(self, service: Service) -> None:
+        """Open a session without asking the service."""
+        self._hands.open_past_the_service(service.clock.now_s())
+        self._counted["opened_past"] += 1
+
+    def top_up(self, service: Service) -> None:
+        """Raise the deposit of some session."""
+        rows = _opened(service)
+        if rows:
+            row = self._dice.choice(rows)
+            opening = opening_of(row).contract_tuple()
+            self._hands.top_up(terms_of(row), opening, row["deposit_micros"])
+            self._counted["topped_up"] += 1
 
     def mine(self) -> None:
         """Make some blocks, whatever there is to put in."""

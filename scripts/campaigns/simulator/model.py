@@ -22,6 +22,8 @@ class Session:
     price: int
     flat: int
     deposit: int
+    asked: bool
+    """Whether the service was asked to open it."""
     state: str = "open"
     charge: int = 0
 
@@ -48,12 +50,19 @@ class Model:
         self.wallet[session.purse[0]] -= session.deposit
         self.held[session.purse] += session.deposit
 
-    def end(self, name: str, state: str, energy_wh: int) -> None:
-        """Charge energy and flat fee, as far as the deposit goes; the rest goes back."""
+    def top_up(self, name: str, amount: int) -> None:
+        """Take more from the wallet for a running session."""
+        one = self.sessions[name]
+        one.deposit += amount
+        self.wallet[one.purse[0]] -= amount
+        self.held[one.purse] += amount
+
+    def end(self, name: str, state: str, energy_wh: int, total: int = 0) -> None:
+        """Charge energy and flat fee, or a signed total, up to the deposit; the rest goes back."""
         one = self.sessions[name]
         self.twice += [name] if one.state != "open" else []
         owed = one.flat + energy_wh * one.price // 1_000 if energy_wh else 0
-        one.state, one.charge = state, min(owed, one.deposit)
+        one.state, one.charge = state, min(max(owed, total), one.deposit)
         self.held[one.purse] -= one.deposit
         self.earned[one.meter] += one.charge
         self.wallet[one.purse[0]] += one.deposit - one.charge

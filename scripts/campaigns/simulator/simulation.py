@@ -34,11 +34,11 @@ from settlement.engine.finality import advance
 from settlement.engine.service import Service
 from settlement.tables import run, session
 
-_FAULT_CHANCE: Final = 0.3
+_FAULT_CHANCE: Final = 0.4
 _REST_EVERY: Final = 50
 _ROUNDS: Final = 40
 _DEPTHS: Final = (0, 0, 1, 3)
-_DAY_S: Final = 86_400
+_PAST_DEADLINES_S: Final = 7 * 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ class Simulation:
             self.node, self.hands, self.field, self.dice, self.counted, self.depth
         )
         self._moves: Final = self._all_moves()
+        # Meters are read when they are installed, before anything is settled.
+        self.actors.bring(service, [*self.field.letters])
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -180,7 +182,7 @@ class Simulation:
             if not self.field.letters:
                 break
         self.rest()
-        self.actors.wait(_DAY_S)
+        self.actors.wait(_PAST_DEADLINES_S)
         self.actors.tick(service)
         self.rest()
         self.actors.bring(service, self.field.sent, known=True)
@@ -279,6 +281,8 @@ class Simulation:
             "change_membership": (4, lambda _: hands.change_membership()),
             "close_first": (2, meddlers.close_first),
             "expire_first": (3, meddlers.expire_first),
+            "open_past": (1, meddlers.open_past),
+            "top_up": (2, meddlers.top_up),
             "mine": (4, lambda _: meddlers.mine()),
             "slow_down": (2, lambda _: meddlers.slow_down()),
             "drop_pool": (2, lambda _: meddlers.drop_pool()),
@@ -291,14 +295,35 @@ class Simulation:
         self.actors.wait(self.dice.randint(2 * 3_600, 10 * 3_600))
 
 
+class _Ending:
+    """Takes down what ends a simulation before its time, a fault of any kind."""
+
+    def __init__(self) -> None:
+        self.difference: str | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        fault: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> bool:
+        """Keep what a fault says; let through what is none, an interrupt for one."""
+        if isinstance(fault, VoisinError):
+            self.difference = f"{fault.code}: {fault}"
+        elif isinstance(fault, Exception):
+            self.difference = f"{type(fault).__name__}: {fault}"
+        return self.difference is not None
+
+
 def play(seed: int, steps: int) -> Outcome:
     """Play ``steps`` steps of a seed, come to rest, and check every law."""
-    difference = None
+    ending = _Ending()
     with Simulation(seed) as one, one.faults.watching():
-        try:
+        with ending:
             for _ in range(steps):
                 one.step()
             one.finish()
-        except Integrity as fault:
-            difference = f"{fault.code}: {fault}"
-        return Outcome(seed, steps, one.taken, one.counted, one.trace, difference)
+        return Outcome(seed, steps, one.taken, one.counted, one.trace, ending.difference)

@@ -15,6 +15,7 @@ from devnet.node.chain import Devnet
 from devnet.rpc.dispatch import Answering, answer
 from ledger.clock import Clock
 from scripts.campaigns.simulator.world.setting import setting
+from settlement.chain.calls import Contract
 from settlement.chain.web3_gateway import Web3Gateway
 
 Point = Callable[[str], None]
@@ -47,6 +48,12 @@ class Node:
         self.devnet.submit(raw)
         if not self.is_slow:
             self.mine_pool()
+
+    def page_of(self, vault: Contract, meter_id: str) -> int:
+        """Return the last page that the vault has seen of a meter."""
+        data = "0x" + vault.encode("lastPageOf", bytes.fromhex(meter_id[2:])).hex()
+        found = self.ask(_question("eth_call", [{"to": vault.address, "data": data}, "latest"]))
+        return int(found["result"], 16)
 
     def mine_pool(self) -> None:
         """Make blocks until nothing in the pool can be put into one."""

@@ -31,6 +31,9 @@ _DRIVER_MICROS: Final = Micros(25_000_000)
 _SPARE_BLOCKS: Final = 4
 _CHAIN: Final = "chain"
 
+SECRETS: Final = Secrets.derive("simulator")
+"""The service's keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -44,10 +47,9 @@ class Template:
 
 def open_service(directory: Path, gateway: ChainGateway, clock: Clock, depth: int) -> Service:
     """Open the service as in production, but final only ``depth`` blocks below the head."""
-    secrets = Secrets.derive("simulator")
     # The embedded default knows no depth yet; its indexer is given one from outside.
     with patch.object(embedded, "Indexer", partial(Indexer, depth=depth)):
-        return embedded.open_service(directory, gateway, clock, setting().rules, secrets)
+        return embedded.open_service(directory, gateway, clock, setting().rules, SECRETS)
 
 
 def places_of(service: Service) -> Places:
