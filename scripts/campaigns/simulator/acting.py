@@ -168,6 +168,10 @@ class Actors:
         chosen = self.dice.sample(bag, min(len(bag), self.dice.randint(1, _LETTERS)))
         self.bring(service, chosen)
 
+    def deliver_all(self, service: Service) -> None:
+        """Bring every letter, in the order in which it was written."""
+        self.bring(service, [*self.outside.letters])
+
     def deliver_again(self, service: Service) -> None:
         """Bring letters that were answered long ago."""
         if self.outside.sent:
@@ -259,6 +263,16 @@ class Actors:
         """Send a membership or a mandate once more."""
         if self.requests:
             self._ask(service, *self.dice.choice(self.requests))
+
+    def ask_everything_again(self, service: Service) -> None:
+        """Send again everything that was ever answered; each gets its first answer."""
+        for plan in self.plans:
+            if plan.asked.answer is not None:
+                self._bring(service, plan)
+        for use_case, asked in self.requests:
+            if asked.answer is not None:
+                self._ask(service, use_case, asked)
+        self.bring(service, self.outside.sent, known=True)
 
     def _ask(
         self,

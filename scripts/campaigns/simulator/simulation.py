@@ -185,7 +185,7 @@ class Simulation:
         self.actors.wait(_PAST_DEADLINES_S)
         self.actors.tick(service)
         self.rest()
-        self.actors.bring(service, self.field.sent, known=True)
+        self.actors.ask_everything_again(service)
         with service.reading() as connection:
             states = set(connection.execute(select(session.c.state).distinct()).scalars())
         if not states <= {"closed", "expired", "refused"}:
@@ -263,7 +263,8 @@ class Simulation:
         """Return every move with its weight."""
         actors, hands, meddlers, dice = self.actors, self.hands, self.meddlers, self.dice
         return {
-            "deliver": (20, actors.deliver),
+            "deliver": (12, actors.deliver),
+            "deliver_all": (8, actors.deliver_all),
             "tick": (12, actors.tick),
             "open": (8, actors.open),
             "plug": (10, actors.plug),

@@ -18,6 +18,8 @@ from settlement.charging.terms import Opening, SessionTerms, contract_tuple, ses
 _GAS: Final = 900_000
 _SMALL: Final = 400_000
 _ALLOWED: Final = 2**63
+_EXITS: Final = ("exit", "cancelExit")
+_MEMBERSHIP: Final = ("requestExit", *_EXITS, "exit", "setCap", "applyCap")
 
 Proof = tuple[bytes, bytes]
 """A meter's payload and its signature."""
@@ -30,6 +32,7 @@ class Hands:
         self._node: Final = node
         self._contracts: Final = contracts
         self._dice: Final = dice
+        self._leaving: Wallet | None = None
         self.past: Final[list[tuple[SessionTerms, Opening]]] = []
         """Sessions that the service was not asked for."""
 
@@ -63,9 +66,11 @@ class Hands:
         """Ask for money back, take it, stay after all, or set another cap."""
         member = self._dice.choice(setting().members).wallet
         trade = self._contracts.trade
-        name = self._dice.choice(
-            ("requestExit", "exit", "exit", "cancelExit", "setCap", "applyCap")
-        )
+        name = self._dice.choice(_MEMBERSHIP)
+        if name in _EXITS and self._leaving is not None:
+            member = self._leaving
+        if name == "requestExit":
+            self._leaving = member
         arguments = {
             "requestExit": (self._dice.randint(1, _SMALL),),
             "setCap": (self._dice.randint(0, 100) * 10_000,),
