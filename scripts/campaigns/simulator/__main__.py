@@ -10,6 +10,7 @@ from collections import Counter
 from time import perf_counter
 from typing import Annotated, Final
 
+import structlog
 import typer
 
 from ledger.errors import InvalidRequest
@@ -117,6 +118,7 @@ def main(
     """Play seeds; exit with 1 if one differs from the model or breaks a law."""
     # What the service warns of here is done to it on purpose.
     logging.disable(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     outcomes = []
     began_s = perf_counter()
     for seed in seeds_of(seeds):

@@ -31,6 +31,7 @@ from scripts.campaigns.simulator.world.setting import BEGIN_S
 from scripts.campaigns.simulator.world.template import begin, open_service, places_of, template
 from settlement.audit.laws import check_laws
 from settlement.engine.finality import advance
+from settlement.engine.restart.protocol import WritesClosedError
 from settlement.engine.service import Service
 from settlement.tables import run, session
 
@@ -234,7 +235,7 @@ class Simulation:
         except ValidationError:
             return "unreadable"
         except VoisinError as fault:
-            if isinstance(fault, Integrity):
+            if isinstance(fault, Integrity | WritesClosedError) and not fault.transient:
                 raise
             self.counted[f"refused_{fault.code}"] += 1
             return fault.code
@@ -253,8 +254,7 @@ class Simulation:
         """Throw away everything that the service had in memory."""
         service, self._service = self._service, None
         if service is not None:
-            service.database.dispose()
-            service.readers.dispose()
+            service.close()
 
     def _note(self, said: str) -> None:
         self._trace.update(said.encode() + b"\n")

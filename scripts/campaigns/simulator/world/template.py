@@ -46,10 +46,23 @@ class Template:
 
 
 def open_service(directory: Path, gateway: ChainGateway, clock: Clock, depth: int) -> Service:
-    """Open the service as in production, but final only ``depth`` blocks below the head."""
+    """
+    Start the service as in production, but final only ``depth`` blocks below the head.
+
+    Raises
+    ------
+    WritesClosedError
+        If a step of the start fails, since the node is down for one.
+    """
     # The embedded default knows no depth yet; its indexer is given one from outside.
     with patch.object(embedded, "Indexer", partial(Indexer, depth=depth)):
-        return embedded.open_service(directory, gateway, clock, setting().rules, SECRETS)
+        service, started = embedded.open_service(
+            directory, gateway, clock, setting().rules, SECRETS
+        )
+    if started.closed_by is not None:
+        service.close()
+        raise started.closed_by
+    return service
 
 
 def places_of(service: Service) -> Places:
@@ -76,8 +89,7 @@ def template() -> Template:
     Hands(node, service.contracts, idle).prepare()
     node.devnet.mine(_SPARE_BLOCKS)
     advance(service)
-    service.database.dispose()
-    service.readers.dispose()
+    service.close()
     node.close()
     return Template(disk.here, disk.root / _CHAIN)
 
