@@ -7,7 +7,7 @@ the instant of every block. The trace says so; two runs of a seed have the same.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import TracebackType
@@ -30,6 +30,8 @@ from scripts.campaigns.simulator.world.hands import Hands
 from scripts.campaigns.simulator.world.setting import BEGIN_S
 from scripts.campaigns.simulator.world.template import begin, open_service, places_of, template
 from settlement.audit.laws import check_laws
+from settlement.audit.reconciliation.breaks import Break
+from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.engine.finality import advance
 from settlement.engine.restart.protocol import WritesClosedError
 from settlement.engine.service import Service
@@ -76,6 +78,7 @@ class Simulation:
         self._gateway: Final = WiredGateway(Wire(self.node, self.faults.at_question))
         self._trace: Final = hashlib.sha256()
         self._service: Service | None = self._opened()
+        self._reconciler: Reconciler | None = None
         service = self._service
         self.field: Final = Field(self.dice, places_of(service).community_domain)
         self.hands: Final = Hands(self.node, service.contracts, self.dice)
@@ -137,6 +140,8 @@ class Simulation:
         service = self._service
         if service is not None:
             compare_books(service, self.follower)
+            report = None if self._reconciler is None else self._reconciler.report
+            self._check_breaks(() if report is None else report.breaks)
             with service.reading() as connection:
                 size, root = service.book.root(connection)
             self._note(f"{size} {root.hex()} {self.node.devnet.head_hash}")
@@ -163,6 +168,7 @@ class Simulation:
                 raise DivergedError("intents wait for ever")
         self.compare()
         compare_chain(service, self.follower.model)
+        self._check_breaks(self._reconciler_of(service).everything().breaks)
 
     def finish(self) -> None:
         """
@@ -228,7 +234,10 @@ class Simulation:
     def _try(self, move: Callable[[Service], None]) -> str:
         """Make a move; what the service may refuse is counted."""
         try:
-            move(self._running())
+            service = self._running()
+            move(service)
+            # As at the desk: what moved is reconciled after every work, before the next.
+            self._reconciler_of(service).after()
         except PowerCut:
             self._forget()
             return "power cut"
@@ -250,9 +259,19 @@ class Simulation:
     def _opened(self) -> Service:
         return open_service(self.disk.here, self._gateway, self.clock, self.depth)
 
+    def _reconciler_of(self, service: Service) -> Reconciler:
+        """Return what compares the books of this life with meters and chain."""
+        if self._reconciler is None:
+            self._reconciler = Reconciler(service)
+        return self._reconciler
+
+    def _check_breaks(self, breaks: Sequence[Break]) -> None:
+        for one in breaks:
+            raise DivergedError(f"break {one.equation} {one.subject}: {one.ledger}, {one.other}")
+
     def _forget(self) -> None:
         """Throw away everything that the service had in memory."""
-        service, self._service = self._service, None
+        service, self._service, self._reconciler = self._service, None, None
         if service is not None:
             service.close()
 
