@@ -3,30 +3,39 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 import rlp
 from eth_account import Account
+from sqlalchemy import delete
 
 from ledger.errors import ChainUnavailable
 from scripts.campaigns.simulator.__main__ import BadSeedsError, line_of, row_of, seeds_of
 from scripts.campaigns.simulator.simulation import Outcome, play
 from scripts.campaigns.simulator.world.chain import WiredGateway
 from scripts.campaigns.simulator.world.setting import CHAIN_ID
-from scripts.campaigns.simulator.world.template import SECRETS
+from scripts.campaigns.simulator.world.template import SECRETS, template
 from settlement.chain.indexer import Indexer
 from settlement.engine import finality, intake
+from settlement.tables import block
 
 ROOT = Path(__file__).parents[2]
-SEEDS = range(1, 9)
+STEPS = 60
 COMMAND = ("-m", "scripts.campaigns.simulator", "--seeds", "3", "--steps", "30")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def community():
+    """Make what every simulation begins with, before anything is broken."""
+    template()
 
 
 class TestPlay:
     @pytest.mark.parametrize("seed", [2, 5, 8])
     def test_finds_no_difference_in_the_service(self, seed):
-        assert play(seed, 60).difference is None
+        assert play(seed, STEPS).difference is None
 
     def test_does_the_same_in_another_process_with_other_hashes(self):
         here = play(3, 30).trace
@@ -43,9 +52,9 @@ class TestPlay:
         assert play(3, 5).trace != play(4, 5).trace
 
 
-def first_found(seeds, steps):
-    """Return the first difference that any seed shows, None if none does."""
-    found = (play(seed, steps).difference for seed in seeds)
+def first_found(*seeds):
+    """Return the first difference that one of the seeds shows; None if none does."""
+    found = (play(seed, STEPS).difference for seed in seeds)
     return next((one for one in found if one is not None), None)
 
 
@@ -60,7 +69,7 @@ class TestPlayOfABrokenService:
                 return send(gateway, signed_under_the_next_nonce(gateway, raw))
 
         monkeypatch.setattr(WiredGateway, "send", send_anew)
-        assert first_found(SEEDS, 120) is not None
+        assert first_found(18, 11, 5) is not None
 
     def test_finds_that_an_event_is_posted_twice(self, monkeypatch):
         key = ("ChargeVault", "Deposited")
@@ -71,7 +80,7 @@ class TestPlayOfABrokenService:
             handler(service, connection, replace(event, log_index=event.log_index + 1))
 
         monkeypatch.setitem(finality._HANDLERS, key, post_twice)
-        assert "eur/vault-driver/" in first_found(SEEDS, 120)
+        assert "eur/vault-driver/" in first_found(14, 18)
 
     def test_finds_that_a_close_forgets_the_refund(self, monkeypatch):
         key = ("ChargeVault", "SessionClosed")
@@ -82,7 +91,7 @@ class TestPlayOfABrokenService:
             handler(service, connection, kept)
 
         monkeypatch.setitem(finality._HANDLERS, key, forget)
-        assert "eur/vault-driver/" in first_found(SEEDS, 120)
+        assert "eur/vault-driver/" in first_found(22, 19, 10)
 
     def test_finds_that_events_are_taken_before_they_are_posted(self, monkeypatch):
         take_final = Indexer.take_final
@@ -95,15 +104,19 @@ class TestPlayOfABrokenService:
             return events
 
         monkeypatch.setattr(Indexer, "take_final", take_early)
-        assert first_found(SEEDS, 120) is not None
+        assert first_found(24, 7) is not None
 
-    def test_finds_that_answers_are_not_kept(self, monkeypatch):
-        monkeypatch.setattr(intake, "keep", lambda *_, **__: None)
-        assert first_found(SEEDS, 120) is not None
+    def test_finds_that_an_answered_message_is_not_known_again(self, monkeypatch):
+        other = count()
+        monkeypatch.setattr(intake, "content_hash", lambda _message: next(other).to_bytes(32))
+        assert "message_differs" in first_found(11, 3, 24)
 
-    def test_finds_that_a_reorganization_goes_unnoticed(self, monkeypatch):
-        monkeypatch.setattr(Indexer, "_follows", lambda *_: True)
-        assert first_found(SEEDS, 120) is not None
+    def test_finds_that_events_of_replaced_blocks_stay(self, monkeypatch):
+        def keep_events(_indexer, connection, above):
+            connection.execute(delete(block).where(block.c.number > above))
+
+        monkeypatch.setattr(Indexer, "discard", keep_events)
+        assert first_found(16, 11) is not None
 
 
 def signed_under_the_next_nonce(gateway, raw):

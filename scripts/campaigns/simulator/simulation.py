@@ -303,10 +303,10 @@ class Simulation:
             "expire_first": (3, meddlers.expire_first),
             "open_past": (1, meddlers.open_past),
             "top_up": (2, meddlers.top_up),
-            "mine": (4, lambda _: meddlers.mine()),
+            "mine": (3, lambda _: meddlers.mine()),
             "slow_down": (2, lambda _: meddlers.slow_down()),
             "drop_pool": (2, lambda _: meddlers.drop_pool()),
-            "reorganize": (3, lambda _: meddlers.reorganize()),
+            "reorganize": (6, lambda _: meddlers.reorganize()),
             "rest": (1, lambda _: self.rest()),
         }
 
