@@ -12,7 +12,15 @@ from eth_account import Account
 from sqlalchemy import delete
 
 from ledger.errors import ChainUnavailable
-from scripts.campaigns.simulator.__main__ import BadSeedsError, line_of, row_of, seeds_of
+from scripts.campaigns.simulator import __main__ as command
+from scripts.campaigns.simulator.__main__ import (
+    BadSeedsError,
+    line_of,
+    row_of,
+    seeds_of,
+    simulate,
+)
+from scripts.campaigns.simulator.following import DivergedError
 from scripts.campaigns.simulator.simulation import Outcome, play
 from scripts.campaigns.simulator.world.chain import WiredGateway
 from scripts.campaigns.simulator.world.setting import CHAIN_ID
@@ -154,6 +162,16 @@ class TestCommand:
         assert "--seeds 7 --steps 300" in line
         assert "node_down 2" in line
         assert "refused_x" not in line
+
+    def test_says_in_words_what_was_done(self, monkeypatch):
+        monkeypatch.setattr(command, "STEPS", 20)
+        assert simulate(2, 5).startswith("40 steps with ")
+
+    def test_stops_a_campaign_at_the_first_difference(self, monkeypatch):
+        outcome = Outcome(7, 300, 12, {}, "ab" * 32, "L1: no")
+        monkeypatch.setattr(command, "play", lambda _seed, _steps: outcome)
+        with pytest.raises(DivergedError, match="step 12: L1: no"):
+            simulate(2, 7)
 
     def test_adds_up_all_seeds_in_one_row(self):
         outcomes = [Outcome(seed, 10, 10, {"node_down": 2}, "00", None) for seed in (1, 2)]

@@ -1,5 +1,6 @@
 """The community on the evening before: deployed, enrolled, funded, joined; once for all seeds."""
 
+import atexit
 import json
 import shutil
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ def places_of(service: Service) -> Places:
 def template() -> Template:
     """Make the community, once in a process; it stays until the process ends."""
     disk = Disk()
+    atexit.register(disk.remove)
     clock = ReplayClock(UnixSeconds(BEGIN_S - _EVENING_S))
     node = Node(disk.root / _CHAIN, clock)
     gateway = WiredGateway(Wire(node, lambda _where: None))
