@@ -5,6 +5,7 @@ Run every campaign against ledger, outbox and proofs, and say what came of each.
 lost, doubled or unexplained, with what it was; then this ends with 1.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from scripts.campaigns.books.flips import flip_bits
 from scripts.campaigns.books.kills import kill_ledgers
 from scripts.campaigns.books.obstacles import fill_disk, hold_lock, start_twice
 from scripts.campaigns.books.torn import tear_logs
+from scripts.campaigns.chain_faults import campaign as fire
+from scripts.campaigns.forged_proofs import campaign as forge
+from scripts.campaigns.simulator.__main__ import simulate
 
 PAGE: Final = Path(__file__).parents[2] / "docs/reference/faults.md"
 BEGIN: Final = "<!-- written by scripts/faults --full --write -->"
@@ -64,6 +68,9 @@ def campaigns() -> tuple[Campaign, ...]:
         Campaign("flipped bits in rows, log and tiles", 1_000, _flips),
         Campaign("disk full (SQLite)", 10, _full),
         Campaign("lock held by another process (SQLite)", 10, _locked),
+        Campaign("outbox under fire: worker, node, mempool, reorganizations", 540, _chain),
+        Campaign("forged proofs, notes and submissions", 1_000_000, _forged),
+        Campaign("simulated services, 300 steps each", 100, simulate),
     )
 
 
@@ -130,6 +137,26 @@ def _locked(count: int, seed: int) -> str:
     for number in range(count):
         hold_lock(seed + number)
     return "told `database_busy` each time, nothing written; went through afterwards"
+
+
+def _chain(count: int, seed: int) -> str:
+    for name in ("devnet", "settlement"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with TemporaryDirectory() as directory:
+        tally = fire(Path(directory), count, seed)
+    return (
+        f"{tally.kills:,} kills among them; {tally.keys:,} business keys: {tally.lost} lost, "
+        f"{tally.duplicated} doubled, {tally.unexplained} unexplained"
+    )
+
+
+def _forged(count: int, seed: int) -> str:
+    tally = forge(count, seed)
+    refused, same = sum(tally.refused.values()), sum(tally.same.values())
+    return (
+        f"{refused:,} refused, {same:,} said the same as the original; 0 accepted, in "
+        f"{len(tally.ways)} ways"
+    )
 
 
 @contextmanager
