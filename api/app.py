@@ -28,7 +28,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(BodyLimit)
     for one in (community, log, members, operations, readings, sessions):
         app.include_router(one.router)
-    app.include_router(ocpp_router(context.service, context.desk))
+    app.include_router(ocpp_router(context))
     app.include_router(pages_router(context.overview, context.trace))
     mount_static(app)
     return app

@@ -20,17 +20,22 @@ from devnet.genesis import ClockProfile
 from devnet.server import listen
 from devnet.store.engines import EngineKind
 from devnet.verify import verify as verify_chain
+from ledger import tables as ledger_tables
 from ledger.clock import SystemClock
 from ledger.errors import NotFound, VoisinError
 from ledger.proofs import parse_key
 from ledger.proofs.witness import Witness
-from ledger.store import LedgerStore, open_readers
+from ledger.store import LedgerStore, migrate, open_engine, open_readers
+from ledger.store.privileges import grant
+from settlement import tables as service_tables
 from settlement.audit.reconciliation.equations import EQUATIONS, Equation
 from settlement.engine.tracing import trace as trace_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 devnet_app = typer.Typer(no_args_is_help=True, help="The embedded chain.")
 app.add_typer(devnet_app, name="devnet")
+database_app = typer.Typer(no_args_is_help=True, help="The service's PostgreSQL database.")
+app.add_typer(database_app, name="database")
 
 _CONSOLE: Final = Console()
 _RECONCILE_TIMEOUT_S: Final = 3_600
@@ -201,6 +206,30 @@ def witness(
     typer.echo(f"listening on http://{shown}:{bound.getsockname()[1]}")
     serve_witness(create_witness(ours, state, SystemClock()), bound)
     state.close()
+
+
+@database_app.command()
+def prepare(
+    owner: Annotated[str, typer.Argument(help="Address, as the owner of the tables.")],
+    role: Annotated[str, typer.Option(help="Role that the service will have.")],
+) -> None:
+    """Bring the tables up to date, and let the service's role add rows but not change evidence."""
+    try:
+        engine = open_engine(owner)
+        migrate(engine, "ledger", ledger_tables.metadata)
+        migrate(engine, "settlement", service_tables.metadata)
+        with engine.begin() as connection:
+            grant(
+                connection,
+                role,
+                tables=(*ledger_tables.metadata.tables, *service_tables.metadata.tables),
+                immutable=(*ledger_tables.IMMUTABLE, *service_tables.IMMUTABLE),
+            )
+        engine.dispose()
+    except VoisinError as fault:
+        _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
+        raise typer.Exit(1) from fault
+    _CONSOLE.print(f"The tables are up to date; {role} may add to all and change what may change.")
 
 
 def _directory(given: Path | None) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from api.desk import Desk
+from ledger.store.writer import Writer
 from settlement.audit.reconciliation.breaks import open_breaks
 from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.engine.overview import overview
@@ -26,6 +27,8 @@ class Context:
     """Every use case takes it."""
     desk: Desk
     """Where everything that writes waits its turn."""
+    writer: Writer
+    """Where whatever needs no turn at the desk is written, many in a commit."""
     status: Status
     """What the composition root adds to the overview: state, clock, laws."""
     restart: Restart = field(default_factory=Restart)

@@ -27,6 +27,7 @@ from devnet.server import listen, serve
 from ledger.clock import Clock, SteadyClock, SystemClock
 from ledger.store import LedgerStore, migrate, open_engine, open_readers
 from ledger.store.lease import Lease
+from ledger.store.writer import Writer
 from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds
 from settlement.chain.deployment import plan_deployment
@@ -172,7 +173,8 @@ async def serving(
     """
     service, started = opened
     desk = Desk()
-    context = Context(service=service, desk=desk, status=status, restart=started)
+    writer = Writer(service.database, service.clock, book=service.book)
+    context = Context(service=service, desk=desk, writer=writer, status=status, restart=started)
     listener = listen(host, port)
     config = uvicorn.Config(
         create_app(context),
@@ -184,6 +186,7 @@ async def serving(
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    writer.start()
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
@@ -195,6 +198,7 @@ async def serving(
         await task
         listener.close()
         desk.close()
+        writer.close()
         service.close()
 
 

@@ -24,10 +24,9 @@ from ocpp.v16 import ChargePoint, call_result
 from ocpp.v16.datatypes import IdTagInfo
 from ocpp.v16.enums import Action, AuthorizationStatus, RegistrationStatus
 
-from api.desk import Desk
+from api.dependencies import Context
 from ledger.errors import InvalidRequest, VoisinError
 from settlement.engine.charging import closing, fiscal, stations
-from settlement.engine.service import Service
 
 _SUBPROTOCOL: Final = "ocpp1.6"
 _HEARTBEAT_S: Final = 300
@@ -61,12 +60,11 @@ class SocketAdapter:
 class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
     """The service's end of one station's connection."""
 
-    def __init__(
-        self, station_id: str, connection: SocketAdapter, service: Service, desk: Desk
-    ) -> None:
+    def __init__(self, station_id: str, connection: SocketAdapter, here: Context) -> None:
         super().__init__(station_id, connection, logger=_QUIET)
-        self._service: Final = service
-        self._desk: Final = desk
+        self._service: Final = here.service
+        self._desk: Final = here.desk
+        self._writer: Final = here.writer
         self._received_ns = 0
 
     async def route_message(self, raw_msg: str) -> None:
@@ -79,7 +77,11 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
             self._desk.done()
 
     async def _route(self, raw_msg: str) -> None:
-        await self._desk.run(lambda: stations.keep_frame(self._service, self.id, raw_msg))
+        at_s = self._service.clock.now_s()
+        # Frames of many stations share a commit; what follows from them waits at the desk.
+        await self._writer.run_soon(
+            lambda connection: stations.keep_frame(connection, self.id, raw_msg, at_s=at_s)
+        )
         try:
             message = _unpacked(raw_msg)
         except OCPPError as fault:
@@ -184,9 +186,9 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
         self._task = asyncio.ensure_future(judged())
 
 
-def ocpp_router(service: Service, desk: Desk) -> APIRouter:
+def ocpp_router(here: Context) -> APIRouter:
     """Return the websocket endpoint of the stations."""
-    router = APIRouter()
+    service, desk, router = here.service, here.desk, APIRouter()
 
     @router.websocket("/ocpp/{station_id}")
     async def connect(socket: WebSocket, station_id: str) -> None:
@@ -199,7 +201,7 @@ def ocpp_router(service: Service, desk: Desk) -> APIRouter:
             await socket.close(_POLICY_VIOLATION, "unknown station or wrong password")
             return
         await socket.accept(_SUBPROTOCOL)
-        link = StationLink(station_id, SocketAdapter(socket), service, desk)
+        link = StationLink(station_id, SocketAdapter(socket), here)
         try:
             await link.start()
         except WebSocketDisconnect:

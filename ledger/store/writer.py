@@ -60,7 +60,7 @@ class _Gathering:
 
 
 class Writer:
-    """One thread that writes for everybody; open it with ``with``."""
+    """One thread that writes for everybody; between ``start`` and ``close``, or in a ``with``."""
 
     def __init__(
         self, engine: Engine, clock: Clock, *, book: LedgerStore, waiting_max: int = 10_000
@@ -76,10 +76,18 @@ class Writer:
 
     def __enter__(self) -> Self:
         """Start the thread."""
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Finish what waits, then stop."""
+        self.close()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
         """Finish what waits, then stop."""
         self._closed = True
         self._queue.put(None)
@@ -124,6 +132,13 @@ class Writer:
         self._put(_Bundle((), work, lambda found: _resolve(waiting, found)))
         return waiting.result()
 
+    async def run_soon(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do ``work`` for a caller on an event loop; see ``run``."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[_Result] = loop.create_future()
+        self._put(_Bundle((), work, _answering(loop, (waiting,))))
+        return await waiting
+
     async def submit_soon(self, transfers: Group) -> Outcome:
         """Take a group for a caller on an event loop; see ``submit``."""
         check_group(transfers)
@@ -140,11 +155,7 @@ class Writer:
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Queue what was submitted in this turn of the loop, to be answered in one turn too."""
         gathering = self._gathering.pop(loop)
-
-        def answer(found: Sequence[Outcome] | BaseException) -> None:
-            with suppress(RuntimeError):  # The loop was closed: nobody waits.
-                loop.call_soon_threadsafe(_resolve_all, gathering.futures, found)
-
+        answer = _answering(loop, gathering.futures)
         try:
             self._put(_Bundle(gathering.groups, None, answer))
         except VoisinError as fault:
@@ -240,6 +251,18 @@ def _attempt(
             return (work(connection),)
     except VoisinError as fault:
         return fault
+
+
+def _answering(
+    loop: asyncio.AbstractEventLoop, waiting: Sequence[asyncio.Future[Any]]
+) -> Callable[[Sequence[Any] | BaseException], None]:
+    """Return what tells callers on an event loop what they waited for, from another thread."""
+
+    def answer(found: Sequence[Any] | BaseException) -> None:
+        with suppress(RuntimeError):  # The loop was closed: nobody waits.
+            loop.call_soon_threadsafe(_resolve_all, waiting, found)
+
+    return answer
 
 
 def _resolve(waiting: Future[Any], found: Sequence[Any] | BaseException) -> None:

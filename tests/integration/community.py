@@ -4,16 +4,19 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
+from api.dependencies import Context
 from api.embedded import Secrets, embedded_chain, open_service, serving, web3_gateway
 from devnet.field.dataset import load_dataset
 from devnet.field.keys import build_keys
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import build_schedule
 from ledger.clock import ReplayClock
+from ledger.store.writer import Writer
 from scripts import neighbourhood
 from scripts.replay import Memory, Replay, World, places_of
 from scripts.verdict import roots_of, verify
 from settlement.audit.reconciliation.breaks import all_breaks
+from settlement.engine.restart.protocol import Restart
 
 SEED = 1
 LEAD_S = 7 * 86_400
@@ -53,6 +56,12 @@ class Community:
 
     def roots(self):
         return roots_of(self.service, self.devnet)
+
+
+def context_of(service, desk, started=None):
+    """Return what endpoints see of a service that nobody serves."""
+    writer = Writer(service.database, service.clock, book=service.book)
+    return Context(service, desk, writer, dict, restart=started or Restart())
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event as listening
 
 from api.app import create_app
-from api.dependencies import Context
 from api.desk import Desk
 from ledger import accounts
 from ledger.transfers import Kind, Transfer, TransferId
@@ -27,7 +26,7 @@ from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.chain.gateway import ChainGateway
 from settlement.engine import finality
 from settlement.engine.finality import advance
-from tests.integration.community import community
+from tests.integration.community import community, context_of
 from tests.integration.conftest import ROOT
 from tests.integration.test_money import DAY_S, Guest, _send, _station
 
@@ -322,7 +321,7 @@ def test_a_break_keeps_its_id_and_age_and_the_journal_says_when(settled):
 def test_an_operator_sees_breaks_over_http(settled):
     service = settled.service
     with contextlib.closing(Desk()) as desk:
-        client = TestClient(create_app(Context(service, desk, dict)))
+        client = TestClient(create_app(context_of(service, desk)))
         settled.database.execute("UPDATE lane SET exit_micros = 5 WHERE id = 1")
         asked = client.post("/reconciliation").json()
         read = client.get("/reconciliation").json()

@@ -13,13 +13,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.dependencies import Context
 from api.desk import Desk
 from ledger.errors import ChainUnavailable
 from settlement.chain.web3_gateway import Web3Gateway
 from settlement.engine.restart.protocol import DONE, Restart, Step, restart
 from settlement.engine.restart.steps import check_head, standard_steps
-from tests.integration.community import community
+from tests.integration.community import community, context_of
 
 NAMES = ("database", "journal", "identity", "chain", "intents", "blocks", "holds", "open_writes")
 LAST_BLOCK = "number = (SELECT max(number) FROM block)"
@@ -136,7 +135,7 @@ def test_writes_are_answered_503_with_the_code_while_reading_goes_on(settled):
     found = restart(standard_steps(settled.service))
     settled.database.execute(f"UPDATE block SET hash = substr(hash, 2) WHERE {LAST_BLOCK}")
     with contextlib.closing(Desk()) as desk:
-        client = TestClient(create_app(Context(settled.service, desk, dict, restart=found)))
+        client = TestClient(create_app(context_of(settled.service, desk, found)))
         asked = {"station_id": "CA-314", "driver": "0x" + "11" * 20, "requested_wh": 8_000}
         for _ in range(2):
             refused = client.post("/api/quotes", json=asked)
@@ -156,7 +155,7 @@ def test_steps_and_their_times_are_exported_once_writes_are_open(settled):
     ticks = itertools.count(0, 1_500_000_000)
     found = restart(standard_steps(settled.service), clock_ns=lambda: next(ticks))
     with contextlib.closing(Desk()) as desk:
-        client = TestClient(create_app(Context(settled.service, desk, dict, restart=found)))
+        client = TestClient(create_app(context_of(settled.service, desk, found)))
         answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     figures = answer.text.splitlines()

@@ -40,12 +40,9 @@ def password_hash(service: Service, station_id: str) -> str | None:
         ).scalar()
 
 
-def keep_frame(service: Service, station_id: str, body: str) -> None:
+def keep_frame(connection: Connection, station_id: str, body: str, *, at_s: UnixSeconds) -> None:
     """Store a frame before anything is thought about it."""
-    with service.writing() as connection:
-        connection.execute(
-            frame.insert().values(station_id=station_id, body=body, at_s=service.clock.now_s())
-        )
+    connection.execute(frame.insert().values(station_id=station_id, body=body, at_s=at_s))
 
 
 def refuse_frame(service: Service, station_id: str, body: str, fault: VoisinError) -> None:
