@@ -35,6 +35,15 @@ Everything the system refuses carries a stable `code`. Over HTTP it comes as a p
 that the same request may succeed later. A refused message from a meter, a station, a member or a
 driver is kept byte for byte with its code and shows on the dashboard.
 
+Two faults give one determined answer, the first of these for a transfer: `group_size`,
+`transfer_differs`, `bad_transfer_text`, `unknown_account`, `same_account`, `ledgers_differ`,
+`amount_not_positive`, `amount_too_large`, `amount_not_zero`, `hold_named_wrongly`,
+`hold_not_found`, `hold_differs`, `hold_resolved`, `hold_expired`, `hold_not_expired`,
+`post_above_hold`, `not_enough`, `amount_too_large` for a sum. Before all of them come
+`body_too_large` and `malformed_request` over HTTP, `overloaded` and `writer_closed`; what the
+database cannot do (`database_busy`, `database_full`, `database_gone`) undoes all of a request,
+whatever else was found.
+
 The families are in `ledger/errors.py`; each error stands beside the function that raises it. This
 page is written by `python -m scripts.reference`.
 """

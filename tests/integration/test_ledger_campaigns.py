@@ -1,11 +1,14 @@
 """The campaigns against the ledger, a few of each; `scripts/faults --full` does them in earnest."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from scripts.campaigns import faults
 from scripts.campaigns.books import kills as kills_module
 from scripts.campaigns.books.crowds import fight_for_holds, send_copies
-from scripts.campaigns.books.databases import databases
+from scripts.campaigns.books.databases import SqliteFiles, databases
 from scripts.campaigns.books.flips import flip_bits
 from scripts.campaigns.books.kills import STEPS, LedgerLostError, kill_ledgers
 from scripts.campaigns.books.obstacles import fill_disk, hold_lock, start_twice
@@ -24,6 +27,14 @@ class TestKills:
         assert sum(tally.kills.values()) == 6
         assert set(tally.kills) <= {"any instant", *STEPS}
         assert tally.acknowledged
+
+    def test_leave_every_index_whole_immudb_1997(self, tmp_path):
+        """Elsewhere a kill left an index that could not be opened again."""
+        kept = SqliteFiles(tmp_path)
+        kill_ledgers(kept, kills=6, seed=5)
+        for path in tmp_path.glob("*.sqlite"):
+            with closing(sqlite3.connect(path)) as database:
+                assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
     def test_a_ledger_that_forgets_is_found(self, opened, monkeypatch):
         """A writer that answers before it commits loses what it had acknowledged."""
