@@ -8,7 +8,7 @@ in a replay it is set from outside, so results never depend on the machine's spe
 import time
 from typing import Final, Protocol
 
-from ledger.errors import InvalidRequest, VoisinError
+from ledger.errors import InvalidRequest, Unavailable
 from ledger.units import UnixSeconds
 
 STEP_BACK_MAX_S: Final = 6
@@ -38,7 +38,7 @@ class SystemClock:
         return UnixSeconds(int(time.time()))
 
 
-class ClockBehindError(VoisinError):
+class ClockBehindError(Unavailable):
     """The wall clock stands well before what was written last; nothing is written meanwhile."""
 
     def __init__(self, now_s: int, newest_s: int) -> None:

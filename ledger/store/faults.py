@@ -8,26 +8,26 @@ from typing import Final
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from ledger.errors import Integrity, VoisinError
+from ledger.errors import Integrity, Unavailable, VoisinError
 
 _PRIMARY: Final = 0xFF
 
 
-class DatabaseBusyError(VoisinError):
+class DatabaseBusyError(Unavailable):
     """Another process holds the database's lock; nothing was written."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("database_busy", detail, transient=True)
 
 
-class DatabaseFullError(VoisinError):
+class DatabaseFullError(Unavailable):
     """The disk or the database has no room or cannot write; nothing was written."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("database_full", detail, transient=True)
 
 
-class DatabaseGoneError(VoisinError):
+class DatabaseGoneError(Unavailable):
     """The database went away; asking again tells whether the last transaction stands."""
 
     def __init__(self, detail: str) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.clock import Clock
-from ledger.errors import VoisinError
+from ledger.errors import Unavailable, VoisinError
 from ledger.store.batch import Group, Outcome, check_group
 from ledger.store.faults import explained
 from ledger.store.ledger_store import LedgerStore
@@ -28,14 +28,14 @@ _BATCH_MAX: Final = 1_000
 _Result = TypeVar("_Result")
 
 
-class OverloadedError(VoisinError):
+class OverloadedError(Unavailable):
     """More is waiting to be written than the service is willing to keep; try again later."""
 
     def __init__(self, waiting: int) -> None:
         super().__init__("overloaded", f"{waiting} requests wait to be written", transient=True)
 
 
-class WriterClosedError(VoisinError):
+class WriterClosedError(Unavailable):
     """The service is stopping and takes nothing more."""
 
     def __init__(self) -> None:
