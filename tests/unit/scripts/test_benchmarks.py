@@ -28,6 +28,7 @@ from scripts.benchmarks import (
     report,
     settlement,
 )
+from scripts.benchmarks.books import tree
 from scripts.benchmarks.books.twin import RawTwin, rows_of
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.recording import verified_row
@@ -253,8 +254,14 @@ class TestAreas:
     @pytest.fixture(autouse=True)
     def _little(self, monkeypatch):
         for area, name, size in (
-            (ledger, "_GROUPS", 2),
+            (ledger, "_POSTINGS", 200),
+            (ledger, "_POSTINGS_PG", 200),
+            (ledger, "_SESSIONS", 10_000),
+            (ledger, "_REOPENED", 1),
             (ledger, "_COMMITS", 2),
+            (tree, "LEAVES", 1_000),
+            (tree, "_CHECKS", 4),
+            (tree, "_ROUNDS", 1),
             (ledger, "_ROUNDS", 1),
             (devnet, "_TRANSFERS", 2),
             (devnet, "_QUESTIONS", 2),
@@ -284,9 +291,17 @@ class TestAreas:
 
     def test_measures_the_ledger(self, tmp_path):
         assert {one.name: one.baseline.sense for one in ledger.run(Trial(tmp_path, 1))} == {
-            "postings_per_s": Sense.SHARE,
+            "postings_64_clients_sqlite": Sense.SHARE,
+            "postings_64_clients_sqlite_p99_ms": Sense.SHARE,
+            "postings_64_clients_postgresql": Sense.SHARE,
             "durable_commit_ms": Sense.SHARE,
-            "audit_replay_per_s": Sense.SHARE,
+            "root_1m_s": Sense.SHARE,
+            "proof_verify": Sense.SHARE,
+            "verified_readings": Sense.SHARE,
+            "ev_hold_capture_1000": Sense.SHARE,
+            "audit_replay": Sense.SHARE,
+            "restart_1m_s": Sense.SHARE,
+            "memory_1m_mb": Sense.COST,
         }
 
     def test_measures_the_devnet(self, tmp_path):
