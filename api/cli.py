@@ -123,6 +123,23 @@ def _show_breaks(found: Mapping[str, Any]) -> None:
     _CONSOLE.print(table)
 
 
+@app.command()
+def entry(
+    position: Annotated[int, typer.Argument(min=0, help="Position in the journal, from 0.")],
+    data: Directory = None,
+) -> None:
+    """Write an entry of the journal as it is hashed: its text, not a line more."""
+    try:
+        engine = open_readers(Settings().database or _directory(data) / DATABASE)
+        with engine.connect() as connection:
+            found = LedgerStore().entry(connection, position)
+        engine.dispose()
+    except VoisinError as fault:
+        _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
+        raise typer.Exit(1) from fault
+    typer.echo(found.leaf(), nl=False)
+
+
 @devnet_app.command()
 def verify(
     directory: Annotated[Path | None, typer.Option("--dir", help="Directory of a chain.")] = None,

@@ -8,14 +8,23 @@ from sqlalchemy import Connection, exists, select
 
 from ledger.accounts import AccountId
 from ledger.book import Balance
+from ledger.errors import NotFound
+from ledger.journal import GENESIS, Entry, salt_of
 from ledger.store import rows
 from ledger.store.batch import Batch, Group, Outcome
 from ledger.store.log import Log, tree
 from ledger.store.replay import ReplayReport, replay
 from ledger.store.rows import Stored
-from ledger.tables import balance, transfer
+from ledger.tables import balance, entry, transfer
 from ledger.transfers import Kind, Transfer, TransferId, is_plain
 from ledger.units import UnixSeconds
+
+
+class UnknownEntryError(NotFound):
+    """The journal has no entry at that position."""
+
+    def __init__(self, seq: int, size: int) -> None:
+        super().__init__("unknown_entry", f"the journal has {size} entries, none at {seq}")
 
 
 class LedgerStore:
@@ -102,6 +111,30 @@ class LedgerStore:
         log = Log.load(connection)
         log.append_all(connection, [(name, trace_id, body)], at_s)
         return log.size - 1
+
+    def entry(self, connection: Connection, seq: int) -> Entry:
+        """
+        Return an entry whole, its salt and what it commits to included; only for who may read it.
+
+        Raises
+        ------
+        UnknownEntryError
+            If there is none at that position.
+        """
+        log = Log.load(connection)
+        found = connection.execute(select(entry).where(entry.c.seq == seq)).first()
+        if found is None:
+            raise UnknownEntryError(seq, log.size)
+        before = connection.execute(select(entry.c.hash).where(entry.c.seq == seq - 1)).scalar()
+        return Entry(
+            seq=seq,
+            at_s=UnixSeconds(found.at_s),
+            name=found.name,
+            trace_id=found.trace_id,
+            body=found.body,
+            previous=before or GENESIS,
+            salt=salt_of(log.seed, seq),
+        )
 
     def balance(self, connection: Connection, account: AccountId) -> Balance:
         """Return the balance of an account; one unheard of is empty."""

@@ -1,5 +1,7 @@
 """The demonstration adds up, can be followed to the last cent, and survives being killed."""
 
+import contextlib
+import hashlib
 import json
 import shutil
 import signal
@@ -113,6 +115,28 @@ def test_one_command_follows_a_session(day, connection):
     assert [step for step in dict.fromkeys(steps) if step != "event"] == [
         *("message", "reading", "transfer", "transaction", "log")
     ]
+
+
+def test_an_entry_hashes_by_hand_to_what_stands_in_the_tree(day):
+    for position in (0, 7):
+        text = subprocess.run(
+            [ROOT / "scripts/voisin", "entry", str(position), "--data", day.directory],
+            check=True,
+            capture_output=True,
+        ).stdout
+        with contextlib.closing(sqlite(day)) as database:
+            stored = database.execute("SELECT hash FROM entry WHERE seq = ?", [position])
+            assert hashlib.sha256(b"\0" + text).digest() == stored.fetchone()[0]
+
+
+def test_an_entry_that_is_not_there_is_said_to_be_unknown(day):
+    asked = subprocess.run(
+        [ROOT / "scripts/voisin", "entry", "99999", "--data", day.directory],
+        check=False,
+        capture_output=True,
+    )
+    assert asked.returncode == 1
+    assert b"unknown_entry" in asked.stdout
 
 
 def test_an_unknown_trace_is_said_to_be_unknown(day):
