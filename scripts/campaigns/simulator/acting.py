@@ -31,6 +31,7 @@ _TAKEN: Final = {"accepted", "replayed"}
 _FINAL: Final = {"late_reading", "unknown_transaction", "closed_otherwise", "old_page"}
 _TRIES: Final = 8
 _LETTERS: Final = 12
+_BATCH: Final = 100
 _ALTERED: Final = 0.2
 
 
@@ -181,8 +182,8 @@ class Actors:
     def bring(self, service: Service, letters: list[Letter], *, known: bool = False) -> None:
         """Bring letters and put away those that were answered for good."""
         readings = [one for one in letters if one.kind == "readings"]
-        if readings:
-            self._bring_readings(service, readings, known=known)
+        for first in range(0, len(readings), _BATCH):
+            self._bring_readings(service, readings[first : first + _BATCH], known=known)
         for letter in letters:
             if letter.kind != "readings":
                 self._bring_record(service, letter, known=known)

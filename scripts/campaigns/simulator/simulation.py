@@ -184,8 +184,7 @@ class Simulation:
         for _ in range(_ROUNDS):
             for kind in ("slice", "readings", "stop"):
                 letters = [one for one in self.field.letters if one.kind == kind]
-                for at in range(0, len(letters), 20):
-                    self.actors.bring(service, letters[at : at + 20])
+                self.actors.bring(service, letters)
             if not self.field.letters:
                 break
         self.rest()
