@@ -294,8 +294,13 @@ class Actors:
         self.outside.pass_time(self.clock.now_s())
 
     def tick(self, service: Service) -> None:
-        """Let the service do what time brings."""
-        tick(service)
+        """Let the service do what time brings; nobody asked, so there is nobody to refuse."""
+        try:
+            tick(service)
+        except VoisinError as fault:
+            if fault.transient:
+                raise
+            raise DivergedError(f"the service does not go on: {fault.code}: {fault}") from fault
 
     def _must_refuse(self, what: str, work: Callable[[], object]) -> None:
         self.counted["message_altered"] += 1
