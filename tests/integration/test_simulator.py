@@ -45,6 +45,10 @@ class TestPlay:
     def test_finds_no_difference_in_the_service(self, seed):
         assert play(seed, STEPS).difference is None
 
+    def test_a_late_fiscal_record_stops_no_interval(self):
+        """Its energy counts where it was not drawn, more than the feeder head measured there."""
+        assert play(32, 200).difference is None
+
     def test_does_the_same_in_another_process_with_other_hashes(self):
         here = play(3, 30).trace
         there = subprocess.run(

@@ -18,8 +18,8 @@ from settlement.metering.signatures import MeterKey, verify_reading
 from settlement.tables import reading, slice_
 
 _MEMBER: Final = "wh/member/"
-_GIVEN: Final = ("metered-export", "feeder-import")
-_TAKEN: Final = ("metered-import", "feeder-export", "feeder-losses")
+_GIVEN: Final = ("metered-export", "feeder-import", "unmeasured-import")
+_TAKEN: Final = ("metered-import", "feeder-export", "feeder-losses", "unmeasured-export")
 _SIGNED: Final = "signed by its meter"
 
 
@@ -30,7 +30,7 @@ def of_run(
     trace_id = run_trace(service, row)
     moved = [one for one in scope.of(trace_id) if one["debit"].startswith("wh/")]
     yield from _metered(trace_id, moved, collected)
-    yield from _balanced(service, trace_id, moved, row)
+    yield from _balanced(trace_id, moved, row)
 
 
 def _metered(
@@ -53,9 +53,7 @@ def _metered(
         )
 
 
-def _balanced(
-    service: Service, trace_id: str, moved: Sequence[RowMapping], row: RowMapping
-) -> Iterator[Comparison]:
+def _balanced(trace_id: str, moved: Sequence[RowMapping], row: RowMapping) -> Iterator[Comparison]:
     """E7: given to the feeder = taken from it, in sum, party by party, and traded once."""
     sums: Counter[str] = Counter()
     gained: Counter[str] = Counter()
@@ -63,14 +61,10 @@ def _balanced(
         sums[one["code"]] += one["amount"]
         gained[one["credit"]] += one["amount"]
         gained[one["debit"]] -= one["amount"]
-    silent = row["losses_wh"] is None
     given, taken = (sum(sums[code] for code in codes) for codes in (_GIVEN, _TAKEN))
-    if not silent:
-        yield _interval(trace_id, given, taken, "Wh given to the feeder, Wh taken and lost")
-    supplier = f"{_MEMBER}{service.rules.supplier_party}"
+    yield _interval(trace_id, given, taken, "Wh given to the feeder, Wh taken and lost")
     for account, energy_wh in sorted(gained.items()):
-        # Without the feeder head nobody has measured what the supplier brought.
-        if account.startswith(_MEMBER) and not (silent and account == supplier):
+        if account.startswith(_MEMBER):
             party = account.removeprefix(_MEMBER)
             yield _interval(f"{trace_id}/{party}", energy_wh, 0, "Wh left after the interval")
     traded = f"{trace_id}/traded"

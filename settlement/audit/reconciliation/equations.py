@@ -117,8 +117,9 @@ EQUATIONS: Final[Mapping[Equation, About]] = {
     ),
     Equation.INTERVAL: About(
         what="sold = bought + losses in each interval, and each member's energy comes to nothing",
-        ledger="energy given to the feeder: `metered-export`, `feeder-import`",
-        other="energy taken from it: `metered-import`, `feeder-export`, `feeder-losses`",
+        ledger="energy given to the feeder: `metered-export`, `feeder-import`, `unmeasured-import`",
+        other="energy taken from it: `metered-import`, `feeder-export`, `feeder-losses`, "
+        "`unmeasured-export`",
         touched="runs made",
         owner="grid operator",
     ),

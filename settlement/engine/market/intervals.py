@@ -47,7 +47,7 @@ class Collected:
     stations_wh: WattHours
     """What stations drew, in Wh."""
     head: FeederBalance | None
-    """The feeder's balance, or None if its head was silent."""
+    """The feeder's balance, or None if its head was silent or measured less than was billed."""
     joined: frozenset[str]
     """Accounts that have a lane in the TradeLedger."""
 
@@ -220,7 +220,10 @@ def _head(
     )
     if taken is None or given is None:
         return None
-    return feeder.measured(service, connection, begin_s, end_s, (taken, given))
+    balance = feeder.measured(service, connection, begin_s, end_s, (taken, given))
+    # A fiscal record that came late counts here and was drawn earlier, when the head was read. What
+    # the head measured of this interval says nothing then.
+    return None if balance is not None and balance.losses_wh < 0 else balance
 
 
 def _keep_run(
@@ -325,8 +328,13 @@ def _metered_moves(service: Service, collected: Collected) -> Iterator[Move]:
         yield "metered-import", own, accounts.consumed(), one.import_wh
         yield "metered-export", accounts.produced(), own, one.export_wh
     head = collected.head
-    if head is not None:
-        supplier = accounts.member_energy(service.rules.supplier_party)
+    supplier = accounts.member_energy(service.rules.supplier_party)
+    if head is None:
+        # Nobody measured what the supplier brought; the meters behind the head say how much it was.
+        brought_wh = sum(one.import_wh - one.export_wh for one in collected.metered)
+        yield "unmeasured-import", accounts.grid(), supplier, max(brought_wh, 0)
+        yield "unmeasured-export", supplier, accounts.grid(), max(-brought_wh, 0)
+    else:
         yield "feeder-import", accounts.grid(), supplier, head.head_import_wh
         yield "feeder-export", supplier, accounts.grid(), head.head_export_wh
         yield "feeder-losses", supplier, accounts.losses(), head.losses_wh

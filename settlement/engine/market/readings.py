@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ledger.errors import Integrity, UnverifiedReading, VoisinError
 from settlement.engine.intake import Message, MessageDiffersError, refuse
@@ -168,10 +168,10 @@ def _settled(
 ) -> frozenset[int]:
     """Return which of the readings' instants end an interval that is settled, or lie in one."""
     interval_of = service.rules.interval_of
-    ended = {at_s: interval_of(at_s) - 1 for at_s in {one.reading.at_s for one in readings}}
-    settled = frozenset(
-        connection.execute(
-            select(run.c.interval).where(run.c.interval.in_(set(ended.values())))
-        ).scalars()
-    )
-    return frozenset(at_s for at_s, interval in ended.items() if interval in settled)
+    # Intervals are settled in order. A meter's first instant ends none that is settled, yet lies in
+    # the first that is.
+    newest = connection.execute(select(func.max(run.c.interval))).scalar()
+    if newest is None:
+        return frozenset()
+    instants = {one.reading.at_s for one in readings}
+    return frozenset(at_s for at_s in instants if interval_of(at_s) - 1 <= newest)

@@ -147,7 +147,7 @@ class Model:
         one = signed.reading
         if one.at_s > NOW * HOUR_S:
             code = "future_reading"
-        elif one.at_s // HOUR_S == SETTLED:
+        elif one.at_s // HOUR_S <= SETTLED:
             code = "late_reading"
         elif one.meter_id not in (ANNA, BEN):
             code = "unknown_meter"
@@ -229,6 +229,12 @@ class TestRecordReadings:
                     )
                 )
         assert found[0] == found[1]
+
+    def test_takes_no_first_reading_of_an_interval_that_is_settled(self, service):
+        """At a meter's first instant no interval ends; the one that begins may be settled."""
+        settle(service)
+        assert told(service, say(SETTLED - 1, 0)) == ["late_reading"]
+        assert told(service, say(SETTLED + 1, 0)) == ["accepted"]
 
     def test_sees_the_earlier_readings_of_the_same_batch(self, service):
         batch = [say(FIRST, 500), say(FIRST + 1, 400), say(FIRST + 2, 600)]
