@@ -1,7 +1,8 @@
 """The ``voisin`` command: follow a trace, reconcile, verify a chain."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,6 +10,7 @@ import httpx2
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from api.embedded import CHAIN, DATABASE
 from api.settings import Settings
@@ -62,10 +64,8 @@ def trace(
 ) -> None:
     """Follow one trace id from message and reading to line, transfer, transaction and log entry."""
     try:
-        engine = open_readers(Settings().database or _directory(data) / DATABASE)
-        with engine.connect() as connection:
+        with _reading(data) as connection:
             found = trace_of(connection, LedgerStore(), trace_id)
-        engine.dispose()
     except VoisinError as fault:
         _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
         raise typer.Exit(1) from fault
@@ -130,10 +130,8 @@ def entry(
 ) -> None:
     """Write an entry of the journal as it is hashed: its text, not a line more."""
     try:
-        engine = open_readers(Settings().database or _directory(data) / DATABASE)
-        with engine.connect() as connection:
+        with _reading(data) as connection:
             found = LedgerStore().entry(connection, position)
-        engine.dispose()
     except VoisinError as fault:
         _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
         raise typer.Exit(1) from fault
@@ -233,20 +231,33 @@ def prepare(
     """Bring the tables up to date, and let the service's role add rows but not change evidence."""
     try:
         engine = open_engine(owner)
-        migrate(engine, "ledger", ledger_tables.metadata)
-        migrate(engine, "settlement", service_tables.metadata)
-        with engine.begin() as connection:
-            grant(
-                connection,
-                role,
-                tables=(*ledger_tables.metadata.tables, *service_tables.metadata.tables),
-                immutable=(*ledger_tables.IMMUTABLE, *service_tables.IMMUTABLE),
-            )
-        engine.dispose()
+        try:
+            migrate(engine, "ledger", ledger_tables.metadata)
+            migrate(engine, "settlement", service_tables.metadata)
+            with engine.begin() as connection:
+                grant(
+                    connection,
+                    role,
+                    tables=(*ledger_tables.metadata.tables, *service_tables.metadata.tables),
+                    immutable=(*ledger_tables.IMMUTABLE, *service_tables.IMMUTABLE),
+                )
+        finally:
+            engine.dispose()
     except VoisinError as fault:
         _CONSOLE.print(f"[red]{fault.code}[/]: {fault}")
         raise typer.Exit(1) from fault
     _CONSOLE.print(f"The tables are up to date; {role} may add to all and change what may change.")
+
+
+@contextmanager
+def _reading(data: Path | None) -> Iterator[Connection]:
+    """Open the books, for reading only."""
+    engine = open_readers(Settings().database or _directory(data) / DATABASE)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def _directory(given: Path | None) -> Path:
