@@ -49,6 +49,10 @@ class TestPlay:
         """Its energy counts where it was not drawn, more than the feeder head measured there."""
         assert play(32, 200).difference is None
 
+    def test_no_fiscal_record_counts_after_the_end_of_its_session(self):
+        """A station that goes on measuring may send one that the bill does not hold."""
+        assert play(16, 180).difference is None
+
     def test_does_the_same_in_another_process_with_other_hashes(self):
         here = play(3, 30).trace
         there = subprocess.run(

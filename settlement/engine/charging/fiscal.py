@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ledger.errors import VoisinError, WrongState
+from ledger.errors import UnverifiedReading, VoisinError, WrongState
 from settlement.charging.slices import slice_of
 from settlement.engine.charging import signed_values
 from settlement.engine.charging.running import (
@@ -32,6 +32,13 @@ class UnknownTransactionError(WrongState):
         super().__init__(
             "unknown_transaction", f"{station_id} has no running transaction {transaction_id}"
         )
+
+
+class SessionOverError(UnverifiedReading):
+    """A fiscal record that comes after the record of its whole session was taken."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("session_over", f"the record of session {session_id} is taken already")
 
 
 def take_slices(service: Service, *, station_id: str, values: Mapping[str, Any]) -> None:
@@ -64,6 +71,9 @@ def take_slice(
     def judge() -> Outcome:
         if found is None:
             raise UnknownTransactionError(station_id, number)
+        if found["record"] is not None:
+            # Begin to end is signed and was the sum of the fiscal records; nothing can be added.
+            raise SessionOverError(found["session_id"])
         record = parse_record(text)
         key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
         verify_record(record, key)
