@@ -1,10 +1,12 @@
 """Measure one area or all: ``scripts/bench [AREA] [--json FILE]``."""
 
+import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -49,6 +51,7 @@ def main(
     ] = demo.WEEK_DAYS,
 ) -> None:
     """Print every figure beside a baseline measured in the same run."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console = Console()
     try:
         fast_signatures()

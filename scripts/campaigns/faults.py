@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Annotated, Final
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -175,6 +176,7 @@ def main(
     write: Annotated[bool, typer.Option(help="Write the table into the reference.")] = False,
 ) -> None:
     """Run the campaigns and print the table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     console, outcomes = Console(), []
     for campaign in campaigns():
         if only not in campaign.name:

@@ -11,6 +11,7 @@ from eth_account import Account
 
 from devnet.engine.encoding import keccak
 from devnet.keys import PublicAccount, public_accounts
+from scripts.benchmarks.measuring import NS_PER_S
 from scripts.benchmarks.rivals.client import Client, request
 from scripts.benchmarks.rivals.nodes import CHAIN_ID, Node
 from scripts.benchmarks.rows import BenchmarkInvalidError
@@ -22,7 +23,7 @@ _PAYEE: Final = "0x" + "77" * 20
 _PURSE_MICROS: Final = 10**12
 _GAS: Final = 5_000_000
 _TRANSFER_GAS: Final = 100_000
-_POLLS_MAX: Final = 10_000
+_MINED_TIMEOUT_NS: Final = 30 * NS_PER_S
 _SUCCEEDED: Final = "0x1"
 
 
@@ -149,7 +150,8 @@ def _send_then_fetch(client: Client, batch: Sequence[Transfer]) -> None:
 
 
 def _receipt(client: Client, transfer: Transfer) -> None:
-    for _ in range(_POLLS_MAX):
+    give_up_ns = perf_counter_ns() + _MINED_TIMEOUT_NS
+    while perf_counter_ns() < give_up_ns:
         receipt = client.ask(transfer.fetch)
         if receipt is not None:
             if receipt["status"] != _SUCCEEDED:
