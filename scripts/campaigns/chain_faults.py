@@ -30,8 +30,9 @@ from sqlalchemy import func, select
 from devnet.store.faults import POINTS
 from devnet.verify import verify
 from ledger.errors import ChainUnavailable, Integrity
+from scripts.campaigns.books.databases import open_alone
 from scripts.campaigns.under_fire.node import NodeUnderFire
-from scripts.campaigns.under_fire.worker import Worker, holder_of
+from scripts.campaigns.under_fire.worker import DATABASE, Worker, holder_of
 from settlement.chain.sending.steps import STEPS
 from settlement.tables import attempt, intent
 
@@ -95,6 +96,8 @@ class Battle:
     """What the adversary has before it."""
 
     directory: Path
+    """Where the chain is."""
+    database: Path | str
     """Where the worker's database is."""
     node: NodeUnderFire
     """The node."""
@@ -104,7 +107,7 @@ class Battle:
     """All business keys so far."""
 
 
-def campaign(directory: Path, rounds: int, seed: int) -> Tally:
+def campaign(directory: Path, rounds: int, seed: int, database: Path | str | None = None) -> Tally:
     """
     Do harm in ``rounds`` rounds, and count what came of every business key.
 
@@ -116,7 +119,7 @@ def campaign(directory: Path, rounds: int, seed: int) -> Tally:
     rng = random.Random(seed)  # noqa: S311 - a repeatable campaign, no secret
     tally = Tally()
     node = NodeUnderFire(directory / "chain")
-    battle = Battle(directory, node, rng)
+    battle = Battle(directory, database or directory / DATABASE, node, rng)
     try:
         for number in range(rounds):
             battle.keys += [f"{number}/{key}" for key in range(_KEYS_A_ROUND)]
@@ -220,7 +223,7 @@ def _worker(battle: Battle, steps: KillAt | None = None) -> ForkProcess:
     process = _fork.Process(
         target=_work,
         args=(
-            battle.directory,
+            battle.database,
             battle.node.url,
             tuple(battle.keys[-2 * _KEYS_A_ROUND :]),
             steps or KillAt("", 0),
@@ -280,7 +283,8 @@ def _bring_to_an_end(battle: Battle) -> None:
 
 def _count(battle: Battle, tally: Tally) -> None:
     """Compare business keys, database and chain."""
-    worker = Worker(battle.directory, battle.node.url, depth=DEPTH)
+    engine, lease = open_alone(battle.database)
+    worker = Worker(battle.database, battle.node.url, depth=DEPTH, engine=engine)
     worker.advance()
     states, minted = worker.states(), worker.minted()
     token, gateway = worker.token, worker.gateway
@@ -302,12 +306,14 @@ def _count(battle: Battle, tally: Tally) -> None:
     tally.unexplained += abs(supply - tally.keys) + abs(sent - intents) + abs(attempts - intents)
     tally.unexplained += len(set(minted) - {holder_of(key) for key in battle.keys})
     worker.close()
+    lease.release()
 
 
-def _work(directory: Path, url: str, keys: tuple[str, ...], steps: KillAt) -> None:
+def _work(database: Path | str, url: str, keys: tuple[str, ...], steps: KillAt) -> None:
+    engine, _ = open_alone(database)
     while True:
         with suppress(ChainUnavailable):
-            worker = Worker(directory, url, depth=DEPTH, steps=steps)
+            worker = Worker(database, url, depth=DEPTH, steps=steps, engine=engine)
             break
         time.sleep(_RETRY_S)
     with worker.writing() as connection:

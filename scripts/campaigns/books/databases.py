@@ -79,7 +79,7 @@ def databases(name: str, directory: Path) -> Iterator[Databases]:
         yield PostgresqlServer(server)
 
 
-def open_alone(address: str) -> tuple[Engine, Lease]:
+def open_alone(address: Path | str) -> tuple[Engine, Lease]:
     """Open a ledger for writing, once whoever wrote before is gone."""
     engine = open_engine(address)
     lease = _lease(engine)

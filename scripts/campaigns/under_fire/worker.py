@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, select
+from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, Text, func, select
 
 from contracts.typed_data import keccak
 from ledger.store import migrate, open_engine, open_readers
@@ -58,20 +58,23 @@ def holder_of(business_key: str) -> str:
 
 
 class Worker:
-    """A host of deliveries over a database in ``directory``; opening it again goes on."""
+    """A host of deliveries over a database; opening it again goes on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests and campaigns vary
         self,
-        directory: Path,
+        database: Path | str,
         url: str,
         *,
         depth: int = 0,
         page: int = 100,
         policy: FeePolicy | None = None,
         steps: Steps = NO_STEPS,
+        engine: Engine | None = None,
     ) -> None:
         """
         Open the database and see that it is the chain's at ``url``.
+
+        ``engine`` is one that writes to it alone, if there is one already.
 
         Raises
         ------
@@ -80,9 +83,9 @@ class Worker:
         """
         self.gateway: ChainGateway = Web3Gateway(url)
         """The chain."""
-        self.database: Final = open_engine(directory / DATABASE)
-        """The database, written by this worker alone."""
-        self.readers: Final = open_readers(directory / DATABASE)
+        self.database: Final = engine or open_engine(database)
+        """The database."""
+        self.readers: Final = open_readers(database)
         """The same, for reading."""
         migrate(self.database, "settlement", metadata)
         _own.create_all(self.database)

@@ -16,7 +16,7 @@ from devnet.node.chain import Devnet
 from devnet.server import serve
 from ledger.clock import ReplayClock
 from ledger.units import UnixSeconds
-from scripts.campaigns.under_fire.worker import SIGNER, Worker, holder_of
+from scripts.campaigns.under_fire.worker import DATABASE, SIGNER, Worker, holder_of
 from settlement.chain.outbox import Outbox
 from settlement.tables import attempt, block, intent, observed
 
@@ -157,7 +157,7 @@ def between(url: str) -> Iterator[Between]:
 
 @contextlib.contextmanager
 def worker(directory: Path, url: str, **options: object) -> Iterator[Worker]:
-    opened = Worker(directory, url, **options)
+    opened = Worker(directory / DATABASE, url, **options)
     try:
         yield opened
     finally:
