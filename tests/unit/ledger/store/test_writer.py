@@ -153,15 +153,16 @@ class TestFaults:
             Writer(ledger.engine, ReplayClock(5), book=ledger.book) as writer,
             ThreadPoolExecutor(4) as threads,
         ):
-            blocker = threading.Event()
-            first = threads.submit(writer.run, lambda _: blocker.wait(5))
+            begun, blocker = threading.Event(), threading.Event()
+            first = threads.submit(writer.run, lambda _: begun.set() or blocker.wait(5))
+            assert begun.wait(5)
             wrong = threads.submit(writer.run, lambda _: 1 // 0)
             after = threads.submit(writer.submit, (move("x", accounts.world(), BEN, 1),))
             blocker.set()
             for one in (wrong, after):
                 with pytest.raises(WriterClosedError):
                     one.result(timeout=5)
-            first.result(timeout=5)
+            assert first.result(timeout=5)
             with pytest.raises(WriterClosedError):
                 writer.submit((move("y", accounts.world(), BEN, 1),))
         assert ledger.size() == 0
