@@ -97,6 +97,10 @@ def send_until_killed(process: subprocess.Popen[bytes], url: str, work_ms: int) 
     taken: list[str] = []
     with httpx2.Client(timeout=10) as client:
         nonce = int(str(rpc(client, url, "eth_getTransactionCount", ADMIN.address)), 16)
+        # Two are taken before time runs, however busy the machine is.
+        for _ in range(2):
+            taken.append(str(rpc(client, url, "eth_sendRawTransaction", transaction(nonce))))
+            nonce += 1
         killer = subprocess.Popen(
             ["/bin/sh", "-c", f"sleep {work_ms / 1000}; kill -9 {process.pid}"]
         )
@@ -125,7 +129,7 @@ def test_what_a_node_took_survives_its_being_killed(tmp_path: Path) -> None:
             found = opened.mined(bytes.fromhex(sent[2:]))
             assert found is not None
             assert found.succeeded
-    assert taken
+    assert len(taken) > KILLS
 
 
 def test_a_node_ends_by_itself_on_sigterm(tmp_path: Path) -> None:

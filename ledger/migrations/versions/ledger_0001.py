@@ -148,6 +148,12 @@ def _refused() -> None:
     )
 
 
+def _sums_after(side: str) -> list[sa.Column[int]]:
+    """Return the columns for the balance of a transfer's debit or credit account after it."""
+    names = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+    return [sa.Column(f"{side}_{name}", _INT, nullable=False) for name in names]
+
+
 def _transfer() -> None:
     op.create_table(
         "transfer",
@@ -163,14 +169,8 @@ def _transfer() -> None:
         sa.Column("expires_s", _INT, nullable=True),
         sa.Column("at_s", _INT, nullable=False),
         sa.Column("group_seq", _INT, nullable=False),
-        sa.Column("debit_debits_posted", _INT, nullable=False),
-        sa.Column("debit_credits_posted", _INT, nullable=False),
-        sa.Column("debit_debits_pending", _INT, nullable=False),
-        sa.Column("debit_credits_pending", _INT, nullable=False),
-        sa.Column("credit_debits_posted", _INT, nullable=False),
-        sa.Column("credit_credits_posted", _INT, nullable=False),
-        sa.Column("credit_debits_pending", _INT, nullable=False),
-        sa.Column("credit_credits_pending", _INT, nullable=False),
+        *_sums_after("debit"),
+        *_sums_after("credit"),
         sa.CheckConstraint(
             "(amount > 0) = (kind NOT IN ('void', 'expire'))", name=op.f("ck_transfer_amount")
         ),
@@ -198,6 +198,10 @@ def _transfer() -> None:
         sa.UniqueConstraint("pending_id", name=op.f("uq_transfer_pending_id")),
         sqlite_strict=True,
     )
+    _index_transfers()
+
+
+def _index_transfers() -> None:
     op.create_index(
         "ix_transfer_expires_s",
         "transfer",

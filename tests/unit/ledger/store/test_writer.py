@@ -78,13 +78,29 @@ class TestSubmit:
 
 class TestRun:
     def test_other_work_stands_between_the_groups_in_order(self, writer, ledger):
-        with ThreadPoolExecutor(3) as threads:
-            made = [
-                threads.submit(writer.submit, (move("a", ANNA, BEN, 1),)),
-                threads.submit(writer.run, lambda c: ledger.book.balance(c, BEN).posted),
-                threads.submit(writer.submit, (move("b", ANNA, BEN, 1),)),
-            ]
-        assert made[1].result() in {0, 1, 2}
+        async def submit():
+            begun = asyncio.get_running_loop().run_in_executor(
+                None, writer.run, lambda _: blocker.wait(5)
+            )
+            await asyncio.sleep(0)
+            made = []
+            for ask in (
+                lambda: writer.submit_soon((move("a", ANNA, BEN, 1),)),
+                lambda: writer.run_soon(lambda c: ledger.book.balance(c, BEN).posted),
+                lambda: writer.submit_soon((move("b", ANNA, BEN, 1),)),
+                lambda: writer.run_soon(lambda c: ledger.book.balance(c, BEN).posted),
+            ):
+                made.append(asyncio.ensure_future(ask()))
+                # A turn to begin, and one in which what was gathered is handed over.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            blocker.set()
+            await begun
+            return [await one for one in made]
+
+        blocker = threading.Event()
+        _, between, _, after = asyncio.run(submit())
+        assert (between, after) == (1, 2)
 
     def test_work_that_refuses_undoes_its_own_and_nothing_else(self, writer, ledger):
         def refuse(connection):
