@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,33 +115,38 @@ def open_service(
     WrongState
         If the database's tables are of another version.
     """
-    engine = open_engine(database or directory / DATABASE)
-    lease = Lease.take(engine)
-    migrate(engine, "ledger", ledger_tables)
-    migrate(engine, "settlement", metadata)
-    epoch, book = lease.begin_epoch(), LedgerStore()
-    with engine.begin() as connection:
-        book.begin(connection, hmac.digest(secrets.salt, b"voisin/journal", hashlib.sha256))
-        identity = kept_identity(connection) or gateway.identity()
-        outbox = Outbox(secrets.signer, identity.chain_id)
-        contracts = plan_deployment(connection, outbox, rules.interval_s)
-        newest_s = book.newest_s(connection)
-    service = Service(
-        database=engine,
-        readers=open_readers(database or directory / DATABASE),
-        lease=lease,
-        book=book,
-        gateway=gateway,
-        identity=identity,
-        outbox=outbox,
-        contracts=contracts,
-        indexer=Indexer(contracts.all()),
-        clock=SteadyClock(clock, newest_s) if isinstance(clock, SystemClock) else clock,
-        rules=rules,
-        salt_key=secrets.salt,
-        log_key=Ed25519PrivateKey.from_private_bytes(secrets.log),
-        witnesses=parse_witnesses(Settings().witnesses),
-    )
+    # Who cannot open it must not keep others, or itself the next time, from it.
+    with ExitStack() as undo:
+        engine = open_engine(database or directory / DATABASE)
+        undo.callback(engine.dispose)
+        lease = Lease.take(engine)
+        undo.callback(lease.release)
+        migrate(engine, "ledger", ledger_tables)
+        migrate(engine, "settlement", metadata)
+        epoch, book = lease.begin_epoch(), LedgerStore()
+        with engine.begin() as connection:
+            book.begin(connection, hmac.digest(secrets.salt, b"voisin/journal", hashlib.sha256))
+            identity = kept_identity(connection) or gateway.identity()
+            outbox = Outbox(secrets.signer, identity.chain_id)
+            contracts = plan_deployment(connection, outbox, rules.interval_s)
+            newest_s = book.newest_s(connection)
+        service = Service(
+            database=engine,
+            readers=open_readers(database or directory / DATABASE),
+            lease=lease,
+            book=book,
+            gateway=gateway,
+            identity=identity,
+            outbox=outbox,
+            contracts=contracts,
+            indexer=Indexer(contracts.all()),
+            clock=SteadyClock(clock, newest_s) if isinstance(clock, SystemClock) else clock,
+            rules=rules,
+            salt_key=secrets.salt,
+            log_key=Ed25519PrivateKey.from_private_bytes(secrets.log),
+            witnesses=parse_witnesses(Settings().witnesses),
+        )
+        undo.pop_all()
     steps = (Step("lease", lambda: f"epoch {epoch}"), *standard_steps(service))
     return service, restart(steps)
 

@@ -14,7 +14,12 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.desk import Desk
+from api.embedded import Secrets, open_service, web3_gateway
+from devnet.field.dataset import load_dataset
+from devnet.field.parameters import load_parameters
+from ledger.clock import ReplayClock
 from ledger.errors import ChainUnavailable
+from scripts import neighbourhood
 from settlement.chain.web3_gateway import Web3Gateway
 from settlement.engine.restart.protocol import DONE, Restart, Step, restart
 from settlement.engine.restart.steps import check_head, standard_steps
@@ -191,3 +196,13 @@ def test_a_damaged_file_is_found_before_anything_is_read_from_it(settled):
 
 def test_without_a_restart_nothing_is_closed():
     assert Restart().closed_by is None
+
+
+def test_a_start_without_a_node_can_be_tried_again(tmp_path):
+    """Neither the lock nor the database stays with a service that could not be opened."""
+    parameters, dataset = load_parameters(), load_dataset()
+    asked = (web3_gateway("http://127.0.0.1:9"), ReplayClock(0))
+    rules = neighbourhood.rules(parameters, dataset)
+    for _ in range(2):
+        with pytest.raises(ChainUnavailable):
+            open_service(tmp_path, *asked, rules, Secrets.derive("seed"))

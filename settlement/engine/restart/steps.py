@@ -152,8 +152,9 @@ def expire_holds(service: Service) -> str:
         while due := service.book.expire_due(
             connection, at_s=service.clock.now_s(), limit=_EXPIRED_AT_ONCE
         ):
-            released += sum(isinstance(one, Posted) for one in due)
-            if len(due) < _EXPIRED_AT_ONCE:
+            posted = sum(isinstance(one, Posted) for one in due)
+            released += posted
+            if posted < _EXPIRED_AT_ONCE:
                 break
     return f"{released} holds released"
 
