@@ -56,7 +56,7 @@ class UnknownAccountError(InvalidRequest):
     """An id that names no account."""
 
     def __init__(self, account: str) -> None:
-        super().__init__("unknown_account", f"{account!r} names no account")
+        super().__init__("unknown_account", f"{account[:_LENGTH_MAX]!r} names no account")
 
 
 @lru_cache(_REMEMBERED)

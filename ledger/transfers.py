@@ -19,6 +19,7 @@ TransferId = NewType("TransferId", str)
 
 AMOUNT_MAX: Final = 2**63 - 1
 TEXT_LENGTH_MAX: Final = 160
+_SHOWN: Final = 40
 GROUP_MAX: Final = 8_190
 """Most transfers in one group."""
 
@@ -40,7 +41,7 @@ RELEASING: Final = frozenset({Kind.VOID, Kind.EXPIRE})
 
 
 class BadTransferTextError(InvalidRequest):
-    """An id, code or trace id that is empty, longer than 160 characters or not printable ASCII."""
+    """An id, code, trace id or hold's id that is no line of 1 to 160 printable ASCII characters."""
 
     def __init__(self, field: str) -> None:
         super().__init__(
@@ -69,25 +70,25 @@ class AmountNotPositiveError(InvalidRequest):
     """An amount below 1, where something is to move or to be held."""
 
     def __init__(self, transfer_id: str, given: int) -> None:
-        super().__init__("amount_not_positive", f"{transfer_id}: amount {given:#x}")
+        super().__init__("amount_not_positive", f"{transfer_id}: amount {_shown(given)}")
 
 
 class AmountTooLargeError(InvalidRequest):
     """An amount above 2^63 - 1, or one that an account's sum cannot hold."""
 
     def __init__(self, transfer_id: str, given: int) -> None:
-        super().__init__("amount_too_large", f"{transfer_id}: amount {given:#x} is too large")
+        super().__init__("amount_too_large", f"{transfer_id}: amount {_shown(given)} is too large")
 
 
 class AmountNotZeroError(InvalidRequest):
     """An amount in a void or an expire, which move nothing."""
 
     def __init__(self, transfer_id: str, given: int) -> None:
-        super().__init__("amount_not_zero", f"{transfer_id}: amount {given:#x}, nothing moves")
+        super().__init__("amount_not_zero", f"{transfer_id}: amount {_shown(given)}, nothing moves")
 
 
 class HoldNamedWronglyError(InvalidRequest):
-    """A post, void or expire without its hold, another transfer with one, or a misplaced expiry."""
+    """A post, void or expire without its hold, another transfer with one, or a wrong expiry."""
 
     def __init__(self, transfer_id: str, detail: str) -> None:
         super().__init__("hold_named_wrongly", f"{transfer_id}: {detail}")
@@ -131,7 +132,7 @@ def check_shape(transfer: Transfer) -> None:
     Raises
     ------
     BadTransferTextError
-        If its id, code or trace id is not 1 to 160 characters of printable ASCII.
+        If its id, code, trace id or hold's id is not 1 to 160 characters of printable ASCII.
     UnknownAccountError
         If an account does not exist.
     SameAccountError
@@ -150,16 +151,20 @@ def check_shape(transfer: Transfer) -> None:
     for field in ("id", "code", "trace_id"):
         if not is_plain(getattr(transfer, field)):
             raise BadTransferTextError(field)
+    if transfer.pending_id is not None and not is_plain(transfer.pending_id):
+        raise BadTransferTextError("pending_id")
     debit, credit = kind_of(transfer.debit), kind_of(transfer.credit)
     if transfer.debit == transfer.credit:
         raise SameAccountError(transfer.id, transfer.debit)
     if debit.ledger is not credit.ledger:
         raise LedgersDifferError(transfer.id, transfer.debit, transfer.credit)
     _check_amount(transfer)
-    if (transfer.kind in RESOLVING) != (transfer.pending_id is not None):
-        raise HoldNamedWronglyError(transfer.id, "a post, void or expire alone names its hold")
-    if transfer.expires_s is not None and transfer.kind is not Kind.PENDING:
-        raise HoldNamedWronglyError(transfer.id, "a pending transfer alone expires")
+    _check_hold(transfer)
+
+
+def writable(text: str) -> str:
+    """Return ``text`` if it may stand in a journal line, or what can be written of it."""
+    return text if is_plain(text) else ascii(text[:TEXT_LENGTH_MAX])[:TEXT_LENGTH_MAX]
 
 
 def is_plain(text: str) -> bool:
@@ -177,3 +182,18 @@ def _check_amount(transfer: Transfer) -> None:
         raise AmountNotPositiveError(transfer.id, amount)
     if amount > AMOUNT_MAX:
         raise AmountTooLargeError(transfer.id, amount)
+
+
+def _check_hold(transfer: Transfer) -> None:
+    if (transfer.kind in RESOLVING) != (transfer.pending_id is not None):
+        raise HoldNamedWronglyError(transfer.id, "a post, void or expire alone names its hold")
+    if transfer.expires_s is not None:
+        if transfer.kind is not Kind.PENDING:
+            raise HoldNamedWronglyError(transfer.id, "a pending transfer alone expires")
+        if not 0 <= transfer.expires_s <= AMOUNT_MAX:
+            raise HoldNamedWronglyError(transfer.id, "it expires at no instant there is")
+
+
+def _shown(given: int) -> str:
+    """Return a number of any length, as much of it as people look at."""
+    return f"{given:#x}"[:_SHOWN]

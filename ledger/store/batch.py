@@ -26,7 +26,7 @@ from ledger.store.bulk import insert_rows, rows_in
 from ledger.store.log import Log
 from ledger.store.rows import Stored
 from ledger.tables import refused, transfer
-from ledger.transfers import GROUP_MAX, TEXT_LENGTH_MAX, GroupSizeError, Transfer, is_plain
+from ledger.transfers import GROUP_MAX, GroupSizeError, Transfer, is_plain, writable
 from ledger.units import UnixSeconds
 
 Group = Sequence[Transfer]
@@ -37,7 +37,8 @@ class TransferDiffersError(ExistsWithDifferent):
     """The id of a transfer came before with another body, or in another group."""
 
     def __init__(self, transfer_id: str) -> None:
-        super().__init__("transfer_differs", f"{transfer_id} was submitted before, differently")
+        name = writable(transfer_id)
+        super().__init__("transfer_differs", f"{name} was submitted before, differently")
 
 
 class RefusedBeforeError(Conflict):
@@ -92,7 +93,7 @@ class Batch:
         ids = [one.id for one in every if is_plain(one.id)]
         found = rows_in(connection, tuple(transfer.columns), transfer.c.id, ids)
         self._stored: Final[dict[str, Row[Any]]] = {row.id: row for row in found}
-        firsts = {_key(group[0].id) for group in groups if group}
+        firsts = {writable(group[0].id) for group in groups if group}
         failed = rows_in(connection, tuple(refused.columns), refused.c.id, firsts)
         self._failed: Final = {
             (row.id, row.body_hash): Refused(RefusedBeforeError(row.id, row.code, row.detail))
@@ -147,7 +148,7 @@ class Batch:
                 after |= rows.balances_after(row)
             known = tuple(rows.stored_of(row) for row in found)
             return Posted(known, tuple(sorted(after.values())), replayed=True)
-        name = _key(first)
+        name = writable(first)
         return self._failed.get((name, group_hash(group))) if name in self._named else None
 
     def _is_stored(self, group: Group) -> bool:
@@ -171,7 +172,7 @@ class Batch:
                 raise TransferDiffersError(one.id)
             seen.add(one.id)
         first = group[0].id
-        if _key(first) in self._named:
+        if writable(first) in self._named:
             raise TransferDiffersError(first)
 
     def _keep(self, group: Group, after: Sequence[tuple[Balance, Balance]]) -> Posted:
@@ -191,7 +192,7 @@ class Batch:
     def _refuse(self, group: Group, fault: VoisinError) -> Refused:
         """Journal a refusal and bind the group's first id to it, once for each body."""
         first, body_hash = group[0], group_hash(group)
-        name = _key(first.id)
+        name = writable(first.id)
         trace_id = first.trace_id if is_plain(first.trace_id) else ""
         seq = self._log.size + len(self._records)
         self._records.append((REFUSAL, trace_id, refusal_body(name, body_hash, fault)))
@@ -213,8 +214,3 @@ def check_group(group: Group) -> None:
     """
     if not group:
         raise GroupSizeError(0)
-
-
-def _key(transfer_id: str) -> str:
-    """Return what a refusal is kept under: the id, or what can be written of it."""
-    return transfer_id if is_plain(transfer_id) else ascii(transfer_id)[:TEXT_LENGTH_MAX]

@@ -151,11 +151,17 @@ class TestBadInput:
             (move("a", ANNA, BEN, 0), AmountNotPositiveError),
             (move("a", ANNA, BEN, -1), AmountNotPositiveError),
             (move("a", ANNA, BEN, 2**63), AmountTooLargeError),
-            (move("a", ANNA, BEN, 10**5000), AmountTooLargeError),
+            (move("a", ANNA, BEN, 1 << 10_000_000), AmountTooLargeError),
+            (move("a", ANNA, BEN, -1 << 10_000_000), AmountNotPositiveError),
             (move("a", ANNA, BEN, 1, Kind.VOID, "hold"), AmountNotZeroError),
             (move("a", ANNA, BEN, 1, Kind.POSTED, "hold"), HoldNamedWronglyError),
             (move("a", ANNA, BEN, 1, Kind.POST), HoldNamedWronglyError),
             (move("a", ANNA, BEN, 1, expires_s=5), HoldNamedWronglyError),
+            (move("a", ANNA, BEN, 1, Kind.POST, "nul\0"), BadTransferTextError),
+            (move("a", ANNA, BEN, 1, Kind.POST, "\ud800"), BadTransferTextError),
+            (move("a", ANNA, BEN, 1, Kind.PENDING, expires_s=2**63), HoldNamedWronglyError),
+            (move("a", ANNA, BEN, 1, Kind.PENDING, expires_s=-1), HoldNamedWronglyError),
+            (move("a", ANNA, "eur/trade-balance/" + "x" * (2 << 20), 1), UnknownAccountError),
             (move("a", ANNA, BEN, 1, Kind.POST, "none"), HoldNotFoundError),
             (move("a", ANNA, BEN, 1, Kind.POST, "fund " + ANNA), HoldNotFoundError),
             (move("a", BEN, ANNA, 1, Kind.POST, "hold"), HoldDiffersError),
@@ -177,6 +183,18 @@ class TestBadInput:
         assert type(first.fault) is error
         assert (again.fault.code, str(again.fault)) == (first.fault.code, str(first.fault))
         assert (ledger.balance(ANNA), ledger.size()) == (before, size + 1)
+        assert ledger.replay().log is None
+
+    @pytest.mark.parametrize("name", ["nul\0", "\ud800", "x" * (2 << 20)])
+    def test_an_id_twice_that_nobody_can_write_harms_nobody_else(self, ledger, name):
+        ledger.fund()
+        groups = [(move(name, ANNA, BEN, 1), move(name, ANNA, BEN, 1)), (move("a", ANNA, BEN, 1),)]
+        with ledger.engine.begin() as connection:
+            bad, good = ledger.book.submit_many(connection, groups, at_s=1)
+        assert isinstance(bad.fault, TransferDiffersError)
+        assert not good.replayed
+        again = ledger.submit(*groups[0])
+        assert (again.fault.code, str(again.fault)) == (bad.fault.code, str(bad.fault))
         assert ledger.replay().log is None
 
     def test_a_group_of_nothing_leaves_no_trace(self, ledger):
