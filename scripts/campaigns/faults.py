@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ledger.errors import VoisinError
+from scripts.campaigns.books.clocks import turn_clocks
 from scripts.campaigns.books.crowds import fight_for_holds, send_copies
 from scripts.campaigns.books.databases import Databases, PostgresqlServer, SqliteFiles, databases
 from scripts.campaigns.books.flips import flip_bits
@@ -81,6 +82,7 @@ def _on(name: str) -> Iterator[Campaign]:
     yield Campaign(f"requests sent 2 to 50 times at once ({name})", 4_000, _with(name, _copies))
     yield Campaign(f"64 threads on one hold ({name})", 500, _with(name, _fights))
     yield Campaign(f"two services on one database ({name})", 10, _with(name, _twice))
+    yield Campaign(f"wall clock set back and forward ({name})", 5_000, _with(name, _turned))
     rounds = 540 if name == SqliteFiles.name else 180
     yield Campaign(f"outbox, node and mempool under fire ({name})", rounds, _with(name, _chain))
 
@@ -115,6 +117,14 @@ def _twice(opened: Databases, count: int, _: int) -> str:
     for _ in range(count):
         start_twice(opened)
     return "the second was refused each time, and wrote once the first was dead"
+
+
+def _turned(opened: Databases, count: int, seed: int) -> str:
+    done = turn_clocks(opened, steps=count, seed=seed)
+    return (
+        f"{done.refused:,} told `clock_behind`; {done.expired:,} holds ended, each once; no entry "
+        "more than six seconds before an earlier one"
+    )
 
 
 def _torn(count: int, seed: int) -> str:

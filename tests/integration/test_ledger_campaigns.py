@@ -5,8 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from ledger.clock import SteadyClock
 from scripts.campaigns import faults
 from scripts.campaigns.books import kills as kills_module
+from scripts.campaigns.books.clocks import turn_clocks
 from scripts.campaigns.books.crowds import fight_for_holds, send_copies
 from scripts.campaigns.books.databases import SqliteFiles, databases
 from scripts.campaigns.books.flips import flip_bits
@@ -76,6 +78,19 @@ class TestObstacles:
 
     def test_a_lock_that_is_held_is_told(self):
         assert hold_lock(3).refused == 1
+
+
+class TestClocks:
+    def test_no_entry_stands_well_before_an_earlier_one(self, opened):
+        done = turn_clocks(opened, steps=200, seed=3)
+        assert done.steps == 200
+        assert done.refused
+        assert done.expired
+
+    def test_a_clock_that_believes_the_wall_is_found(self, opened, monkeypatch):
+        monkeypatch.setattr(SteadyClock, "now_s", lambda self: self._clock.now_s())
+        with pytest.raises(LedgerLostError):
+            turn_clocks(opened, steps=100, seed=3)
 
 
 class TestDamage:
