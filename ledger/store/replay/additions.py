@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from ledger.accounts import AccountId, UnknownAccountError, kind_of
 from ledger.tables import balance, transfer
 
-_PAGE: Final = 8_192
+_PAGE: Final = 1_024
 _SUMS: Final = 4
 
 

@@ -26,7 +26,7 @@ from ledger.store.replay.comparisons import first_difference
 from ledger.tables import entry, node
 from ledger.units import UnixSeconds
 
-_PAGE: Final = 8_192
+_PAGE: Final = 1_024
 _AT_S: Final = itemgetter(1)
 
 _Entry = tuple[int, int, str, str, bytes, bytes]
