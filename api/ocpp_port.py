@@ -11,6 +11,7 @@ import binascii
 import hmac
 import json
 import logging
+from collections.abc import Callable
 from hashlib import sha256
 from time import perf_counter_ns
 from typing import Any, Final
@@ -25,8 +26,9 @@ from ocpp.v16.datatypes import IdTagInfo
 from ocpp.v16.enums import Action, AuthorizationStatus, RegistrationStatus
 
 from api.dependencies import Context
+from api.ocpp import v16
 from ledger.errors import InvalidRequest, VoisinError
-from settlement.engine.charging import closing, fiscal, stations
+from settlement.engine.charging import stations, transactions
 
 _SUBPROTOCOL: Final = "ocpp1.6"
 _HEARTBEAT_S: Final = 300
@@ -123,24 +125,25 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
     @on(Action.authorize)  # type: ignore[untyped-decorator]
     async def on_authorize(self, id_tag: str) -> call_result.Authorize:
         """Accept an idTag whose deposit is confirmed for this station."""
-        accepted = await self._desk.run(
-            lambda: stations.authorize(self._service, station_id=self.id, id_tag=id_tag)
+        admission = await self._desk.run(
+            lambda: transactions.authorize(self._service, station_id=self.id, id_tag=id_tag)
         )
-        return call_result.Authorize(id_tag_info=_tag_info(accepted=accepted))
+        return call_result.Authorize(id_tag_info=_tag_info(accepted=admission.accepted))
 
     @on(Action.start_transaction)  # type: ignore[untyped-decorator]
     async def on_start(self, **start: Any) -> call_result.StartTransaction:  # noqa: ANN401
         """Start the session of the idTag; without a confirmed deposit, no energy."""
         try:
-            number = await self._desk.run(
-                lambda: stations.start(self._service, station_id=self.id, start=start)
+            told = v16.started(self.id, start)
+            answer = await self._desk.run(
+                lambda: transactions.report(self._service, told, elapsed_ns=self._elapsed())
             )
         except VoisinError:
             return call_result.StartTransaction(
                 transaction_id=0, id_tag_info=_tag_info(accepted=False)
             )
         return call_result.StartTransaction(
-            transaction_id=number, id_tag_info=_tag_info(accepted=True)
+            transaction_id=int(answer.transaction), id_tag_info=_tag_info(accepted=True)
         )
 
     @on(Action.meter_values)  # type: ignore[untyped-decorator]
@@ -151,7 +154,7 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
     @after(Action.meter_values)  # type: ignore[untyped-decorator]
     def judge_meter_values(self, **values: Any) -> None:  # noqa: ANN401
         """Take the signed fiscal records."""
-        self._later(lambda: fiscal.take_slices(self._service, station_id=self.id, values=values))
+        self._report_later(v16.metered, values)
 
     @on(Action.stop_transaction)  # type: ignore[untyped-decorator]
     async def on_stop(self, **_stop: object) -> call_result.StopTransaction:
@@ -161,15 +164,26 @@ class StationLink(ChargePoint):  # type: ignore[misc]  # the library is untyped
     @after(Action.stop_transaction)  # type: ignore[untyped-decorator]
     def judge_stop(self, **stop: Any) -> None:  # noqa: ANN401
         """Bill the session from its signed record and return the rest of the deposit."""
+        self._report_later(v16.ended, stop)
+
+    def _report_later(self, translate: Any, payload: Any) -> None:  # noqa: ANN401 - the library's
+        elapsed_ns, said = self._elapsed(), remove_nones(payload)
+
+        def judged() -> None:
+            try:
+                told = translate(self.id, said)
+            except VoisinError as fault:
+                body = json.dumps(said, sort_keys=True)
+                stations.refuse_frame(self._service, self.id, body, fault)
+                raise
+            transactions.report(self._service, told, elapsed_ns=elapsed_ns)
+
+        self._later(judged)
+
+    def _elapsed(self) -> Callable[[], int]:
+        """Return what says how long ago the frame was received, in ns."""
         received_ns = self._received_ns
-        self._later(
-            lambda: closing.stop(
-                self._service,
-                station_id=self.id,
-                stop=remove_nones(stop),
-                elapsed_ns=lambda: perf_counter_ns() - received_ns,
-            )
-        )
+        return lambda: perf_counter_ns() - received_ns
 
     def _later(self, work: Any) -> None:  # noqa: ANN401 - a use case
         """Judge after the answer; refusals are kept by the use case itself."""

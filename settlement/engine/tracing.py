@@ -58,7 +58,7 @@ def _messages(connection: Connection, trace_id: str) -> list[Step]:
         wanted = (inbox.c.key == f"member/{wallet}") | inbox.c.key.like(f"mandate/{wallet}/%")
     else:
         found = connection.execute(
-            select(session.c.station_id, session.c.id_tag, session.c.transaction_id).where(
+            select(session.c.station_id, session.c.id_tag, session.c.station_transaction).where(
                 session.c.session_id == trace_id
             )
         ).first()
@@ -66,8 +66,9 @@ def _messages(connection: Connection, trace_id: str) -> list[Step]:
             return []
         wanted = (
             (inbox.c.key == f"session/{trace_id}")
-            | inbox.c.key.like(f"start/{found.station_id}/{found.id_tag}/%")
-            | (inbox.c.key == f"stop/{found.station_id}/{found.transaction_id}")
+            | inbox.c.key.like(f"{found.station_id}/start/{found.id_tag}/%")
+            | inbox.c.key.like(f"{found.station_id}/event/{found.station_transaction}/%")
+            | (inbox.c.key == f"{found.station_id}/stop/{found.station_transaction}")
         )
     rows = connection.execute(select(inbox).where(wanted).order_by(inbox.c.at_s)).mappings()
     return [

@@ -1,7 +1,7 @@
 """End sessions: bill the meter's signed record, or give an overdue deposit back."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select, update
 
@@ -10,20 +10,19 @@ from ledger.store.bulk import upsert
 from ledger.units import Micros
 from settlement.chain.outbox import Call
 from settlement.charging.records import SessionEnergy, judge_record
+from settlement.charging.reports import TransactionReport
 from settlement.charging.terms import contract_tuple
-from settlement.engine.charging import signed_values
 from settlement.engine.charging.fiscal import (
     UnknownTransactionError,
     fiscal_records,
-    signed_of_kind,
+    records_of_kind,
     take_slice,
 )
 from settlement.engine.charging.running import (
     by_transaction,
-    canonical,
     opening_of,
     record_context,
-    station_message,
+    report_message,
     terms_of,
 )
 from settlement.engine.finality import advance
@@ -53,19 +52,13 @@ class ClosedOtherwiseError(WrongState):
 class NoSignedRecordError(UnverifiedReading):
     """A stop came without the meter's signed transaction record."""
 
-    def __init__(self, transaction_id: int) -> None:
+    def __init__(self, transaction: str) -> None:
         super().__init__(
-            "no_signed_record", f"transaction {transaction_id} ended without a signed record"
+            "no_signed_record", f"transaction {transaction} ended without a signed record"
         )
 
 
-def stop(
-    service: Service,
-    *,
-    station_id: str,
-    stop: Mapping[str, Any],
-    elapsed_ns: Callable[[], int],
-) -> None:
+def stop(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[], int]) -> None:
     """
     Bill the session from its signed record; the contract charges and refunds in one transaction.
 
@@ -79,20 +72,19 @@ def stop(
     UnverifiedReading
         If the record does not prove what it says; the deposit stays where it is.
     """
-    number = int(stop["transaction_id"])
-    for text in fiscal_records(service, station_id, stop, "transaction_data"):
+    for text in fiscal_records(service, told):
         with service.writing() as connection:
-            taken = take_slice(service, connection, station_id, number, text)
+            taken = take_slice(service, connection, told, text)
         unwrap(taken)
     with service.writing() as connection:
-        found = by_transaction(connection, station_id, number)
+        found = by_transaction(connection, told.station_id, told.transaction)
         trace_id = found["session_id"] if found else ""
         verdict = take(
             connection,
             service.book,
-            station_message("stop", station_id, str(number), canonical(stop), trace_id),
+            report_message(told, trace_id),
             at_s=service.clock.now_s(),
-            judge=lambda: _plan_close(service, connection, station_id, found, stop),
+            judge=lambda: _plan_close(service, connection, found, told),
         )
     outcome = unwrap(verdict)
     advance(service)
@@ -101,18 +93,13 @@ def stop(
 
 
 def _plan_close(
-    service: Service,
-    connection: Connection,
-    station_id: str,
-    found: RowMapping | None,
-    stop: Mapping[str, Any],
+    service: Service, connection: Connection, found: RowMapping | None, told: TransactionReport
 ) -> Outcome:
-    number = int(stop["transaction_id"])
     if found is None or found["state"] not in {*_ENDABLE, "closed"}:
-        raise UnknownTransactionError(station_id, number)
-    text = next(iter(signed_of_kind(stop.get("transaction_data") or [], "T")), None)
+        raise UnknownTransactionError(told.station_id, told.transaction)
+    text = next(iter(records_of_kind(told, "T")), None)
     if text is None:
-        raise NoSignedRecordError(number)
+        raise NoSignedRecordError(found["station_transaction"])
     record = parse_record(text)
     key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
     verify_record(record, key)
@@ -120,14 +107,14 @@ def _plan_close(
         record, record_context(connection, found, key.rated_power_w, service.clock.now_s())
     )
     if found["state"] == "closed":
-        return _note_closed(connection, found, energy, text, stop)
+        return _note_closed(connection, found, energy, text, told)
     money = bill(energy.energy_wh, service.rules.tariff, Micros(found["deposit_micros"]))
     connection.execute(
         update(session)
         .where(session.c.session_id == found["session_id"])
         .values(
             state="closing",
-            stopped_s=signed_values.instant_of(stop["timestamp"]),
+            stopped_s=told.at_s,
             energy_wh=energy.energy_wh,
             charge_micros=money.charge_micros,
             refund_micros=money.refund_micros,
@@ -152,7 +139,7 @@ def _note_closed(
     found: RowMapping,
     energy: SessionEnergy,
     text: str,
-    stop: Mapping[str, Any],
+    told: TransactionReport,
 ) -> Outcome:
     """Keep the record of a session that somebody else has closed with it already."""
     if energy.energy_wh != found["energy_wh"]:
@@ -160,7 +147,7 @@ def _note_closed(
     connection.execute(
         update(session)
         .where(session.c.session_id == found["session_id"])
-        .values(stopped_s=signed_values.instant_of(stop["timestamp"]), record=text)
+        .values(stopped_s=told.at_s, record=text)
     )
     return {"session_id": found["session_id"], "transaction": None}
 

@@ -1,19 +1,17 @@
 """Take the signed fiscal records of running sessions: the energy of one interval each."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from ledger.errors import UnverifiedReading, VoisinError, WrongState
+from settlement.charging.reports import TransactionReport
 from settlement.charging.slices import slice_of
-from settlement.engine.charging import signed_values
 from settlement.engine.charging.running import (
     by_transaction,
-    canonical,
     keep_refused,
     keep_slice,
+    report_message,
     station_message,
     terms_of,
 )
@@ -28,9 +26,9 @@ from settlement.tables import run
 class UnknownTransactionError(WrongState):
     """The station names a transaction that it never started, or that has ended."""
 
-    def __init__(self, station_id: str, transaction_id: int) -> None:
+    def __init__(self, station_id: str, transaction: str | None) -> None:
         super().__init__(
-            "unknown_transaction", f"{station_id} has no running transaction {transaction_id}"
+            "unknown_transaction", f"{station_id} has no running transaction {transaction}"
         )
 
 
@@ -41,7 +39,7 @@ class SessionOverError(UnverifiedReading):
         super().__init__("session_over", f"the record of session {session_id} is taken already")
 
 
-def take_slices(service: Service, *, station_id: str, values: Mapping[str, Any]) -> None:
+def take_slices(service: Service, told: TransactionReport) -> None:
     """
     Take the signed fiscal records of a running session: the energy of one interval each.
 
@@ -54,23 +52,22 @@ def take_slices(service: Service, *, station_id: str, values: Mapping[str, Any])
     UnverifiedReading
         If a record does not prove what it says.
     """
-    number = int(values.get("transaction_id") or 0)
-    for text in fiscal_records(service, station_id, values, "meter_value"):
+    for text in fiscal_records(service, told):
         with service.writing() as connection:
-            taken = take_slice(service, connection, station_id, number, text)
+            taken = take_slice(service, connection, told, text)
         unwrap(taken)
 
 
 def take_slice(
-    service: Service, connection: Connection, station_id: str, number: int, text: str
+    service: Service, connection: Connection, told: TransactionReport, text: str
 ) -> Verdict | VoisinError:
     """Judge one fiscal record and keep it, or keep it with the reason why not."""
-    found = by_transaction(connection, station_id, number)
+    found = by_transaction(connection, told.station_id, told.transaction)
     trace_id = found["session_id"] if found else ""
 
     def judge() -> Outcome:
         if found is None:
-            raise UnknownTransactionError(station_id, number)
+            raise UnknownTransactionError(told.station_id, told.transaction)
         if found["record"] is not None:
             # Begin to end is signed and was the sum of the fiscal records; nothing can be added.
             raise SessionOverError(found["session_id"])
@@ -90,28 +87,22 @@ def take_slice(
         )
         return {"interval": interval, "energy_wh": part.energy_wh}
 
-    message = station_message("slice", station_id, _page_of(text), text.encode(), trace_id)
+    message = station_message(f"slice/{_page_of(text)}", told.station_id, text.encode(), trace_id)
     return take(connection, service.book, message, at_s=service.clock.now_s(), judge=judge)
 
 
-def fiscal_records(
-    service: Service, station_id: str, message: Mapping[str, Any], field: str
-) -> tuple[str, ...]:
-    """Return the fiscal records in a message; one that cannot be read is refused whole."""
+def fiscal_records(service: Service, told: TransactionReport) -> tuple[str, ...]:
+    """Return the fiscal records in a report; if one cannot be read, all of it is refused."""
     try:
-        return signed_of_kind(message.get(field) or [], "F")
+        return records_of_kind(told, "F")
     except VoisinError as fault:
-        keep_refused(service, station_message(field, station_id, "", canonical(message), ""), fault)
+        keep_refused(service, report_message(told, ""), fault)
         raise
 
 
-def signed_of_kind(meter_values: Sequence[Mapping[str, Any]], kind: str) -> tuple[str, ...]:
+def records_of_kind(told: TransactionReport, kind: str) -> tuple[str, ...]:
     """Return the signed records of the pagination ``kind``: ``T`` or ``F``."""
-    return tuple(
-        text
-        for text in signed_values.signed_records(meter_values)
-        if parse_record(text).pagination_kind == kind
-    )
+    return tuple(text for text in told.records if parse_record(text).pagination_kind == kind)
 
 
 def _open_interval(connection: Connection, interval: int) -> int:

@@ -1,14 +1,13 @@
 """Look up sessions by what a station knows of them, and keep what it sent."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
 from ledger.errors import VoisinError
 from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.charging.records import RecordContext
+from settlement.charging.reports import TransactionReport
 from settlement.charging.slices import FiscalSlice
 from settlement.charging.terms import Opening, SessionTerms
 from settlement.engine.intake import Message, refuse
@@ -27,12 +26,17 @@ def by_tag(connection: Connection, station_id: str, id_tag: str) -> RowMapping |
     )
 
 
-def by_transaction(connection: Connection, station_id: str, number: int) -> RowMapping | None:
+def by_transaction(
+    connection: Connection, station_id: str, transaction: str | None
+) -> RowMapping | None:
     """Return the session of the station's OCPP transaction, if there is one."""
+    if transaction is None:
+        return None
     return (
         connection.execute(
             select(session).where(
-                session.c.station_id == station_id, session.c.transaction_id == number
+                session.c.station_id == station_id,
+                session.c.station_transaction == transaction,
             )
         )
         .mappings()
@@ -48,11 +52,6 @@ def terms_of(found: RowMapping) -> SessionTerms:
 def opening_of(found: RowMapping) -> Opening:
     """Return how a session was opened; the service opens them from wallets."""
     return Opening(UnixSeconds(found["opened_s"]), int(found["page_at_open"]), from_wallet=True)
-
-
-def canonical(payload: Mapping[str, Any]) -> bytes:
-    """Return an OCPP payload in one fixed form, so that a repeat is recognized."""
-    return json.dumps(payload, sort_keys=True, default=str).encode()
 
 
 def keep_slice(connection: Connection, identity: str, part: FiscalSlice, record: str) -> None:
@@ -97,10 +96,15 @@ def record_context(
     )
 
 
-def station_message(kind: str, station_id: str, key: str, body: bytes, trace_id: str) -> Message:
+def report_message(told: TransactionReport, trace_id: str) -> Message:
+    """Return a report as a message, under its business key."""
+    return station_message(told.key, told.station_id, told.body, trace_id)
+
+
+def station_message(key: str, station_id: str, body: bytes, trace_id: str) -> Message:
     """Return what a station sent as a message, under its business key."""
     return Message(
-        key=f"{kind}/{station_id}/{key}",
+        key=f"{station_id}/{key}",
         kind="ocpp",
         source=station_id,
         body=body,

@@ -98,6 +98,7 @@ def _session() -> None:
         sa.Column("opened_s", _INT, nullable=False),
         sa.Column("page_at_open", _INT, nullable=True),
         sa.Column("transaction_id", _INT, nullable=True),
+        sa.Column("station_transaction", sa.Text(), nullable=True),
         sa.Column("started_s", _INT, nullable=True),
         sa.Column("stopped_s", _INT, nullable=True),
         sa.Column("begin_wh", _INT, nullable=True),
@@ -107,12 +108,14 @@ def _session() -> None:
         sa.Column("overrun_micros", _INT, nullable=True),
         sa.Column("vat_micros", _INT, nullable=True),
         sa.Column("record", sa.Text(), nullable=True),
+        sa.Column("total_micros", _INT, nullable=True),
         sa.ForeignKeyConstraint(
             ["station_id"], ["station.station_id"], name=op.f("fk_session_station_id")
         ),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session")),
         sa.UniqueConstraint("id_tag", name=op.f("uq_session_id_tag")),
         sa.UniqueConstraint("transaction_id", name=op.f("uq_session_transaction_id")),
+        sa.UniqueConstraint("station_id", "station_transaction", name="uq_session_transaction"),
     )
     op.create_index("ix_session_state", "session", ["state"], unique=False)
 

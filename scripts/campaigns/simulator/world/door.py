@@ -12,12 +12,14 @@ from typing import Any
 from ocpp.charge_point import remove_nones
 from ocpp.v16.enums import ReadingContext
 
+from api.ocpp import v16
 from api.routes.members import JoinRequest, MandateRequest
 from api.routes.readings import Batch
 from api.routes.sessions import OpenRequest, QuoteRequest
 from devnet.field.stations.charge_point import ocpp_instant, signed_value
 from ledger.units import Micros, UnixSeconds, WattHours
-from settlement.engine.charging import closing, fiscal, quoting, stations
+from settlement.charging.reports import Answer, TransactionReport
+from settlement.engine.charging import quoting, transactions
 from settlement.engine.market import members, readings
 from settlement.engine.service import Service
 
@@ -91,7 +93,7 @@ def record_readings(service: Service, body: Mapping[str, Any]) -> tuple[str, ...
 
 def start(service: Service, station: str, id_tag: str, at_s: int, register_wh: int) -> int:
     """Answer Authorize and StartTransaction; return the transaction, or 0 if it is refused."""
-    if not stations.authorize(service, station_id=station, id_tag=id_tag):
+    if not transactions.authorize(service, station_id=station, id_tag=id_tag).accepted:
         return 0
     payload = {
         "connector_id": 1,
@@ -99,7 +101,7 @@ def start(service: Service, station: str, id_tag: str, at_s: int, register_wh: i
         "meter_start": register_wh,
         "timestamp": ocpp_instant(UnixSeconds(at_s)),
     }
-    return stations.start(service, station_id=station, start=payload)
+    return int(_report(service, v16.started(station, payload)).transaction)
 
 
 def take_slice(service: Service, station: str, number: int, at_s: int, record: str) -> None:
@@ -109,7 +111,7 @@ def take_slice(service: Service, station: str, number: int, at_s: int, record: s
         "transaction_id": number,
         "meter_value": [_meter_value(at_s, record, ReadingContext.sample_clock)],
     }
-    fiscal.take_slices(service, station_id=station, values=values)
+    _report(service, v16.metered(station, values))
 
 
 def stop(service: Service, station: str, number: int, at_s: int, records: tuple[str, str]) -> None:
@@ -124,7 +126,11 @@ def stop(service: Service, station: str, number: int, at_s: int, records: tuple[
             _meter_value(at_s, whole, ReadingContext.transaction_end),
         ],
     }
-    closing.stop(service, station_id=station, stop=payload, elapsed_ns=lambda: 0)
+    _report(service, v16.ended(station, payload))
+
+
+def _report(service: Service, told: TransactionReport) -> Answer:
+    return transactions.report(service, told, elapsed_ns=lambda: 0)
 
 
 def _meter_value(at_s: int, record: str, context: ReadingContext) -> dict[str, Any]:

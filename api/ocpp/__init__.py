@@ -1,0 +1,1 @@
+"""Charging stations: one websocket endpoint, every version of OCPP translated to one form."""

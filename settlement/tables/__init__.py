@@ -1,0 +1,93 @@
+"""
+The settlement service's tables, beside the ledger's in one database.
+
+Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
+``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``) is written once;
+triggers refuse to change or delete it. ``session``, ``intent``,
+``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
+an event. ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
+``subscriber`` is who is told of events, and how far it was told.
+``latency`` holds wall times for display and never enters the journal.
+A row of ``break_`` is opened when a break is found and closed when it is gone, and both are in the
+journal.
+"""
+
+from typing import Final
+
+from settlement.tables.charging import (
+    cdr,
+    charge_line,
+    latency,
+    session,
+    slice_,
+    station_event,
+    subscriber,
+    tariff,
+)
+from settlement.tables.evidence import (
+    event,
+    frame,
+    inbox,
+    mandate,
+    reading,
+    refusal,
+    register_head,
+    rejudged,
+)
+from settlement.tables.market import line, run, run_state
+from settlement.tables.onchain import attempt, block, break_, intent, observed
+from settlement.tables.registry import lane, meta, metadata, meter, party, station, wallet
+
+IMMUTABLE: Final = (
+    "inbox",
+    "refusal",
+    "frame",
+    "event",
+    "reading",
+    "mandate",
+    "slice",
+    "run",
+    "line",
+    "attempt",
+    "tariff",
+    "station_event",
+    "charge_line",
+    "cdr",
+    "rejudged",
+)
+"""Tables whose rows may neither change nor go; triggers see to it."""
+
+__all__ = [
+    "IMMUTABLE",
+    "attempt",
+    "block",
+    "break_",
+    "cdr",
+    "charge_line",
+    "event",
+    "frame",
+    "inbox",
+    "intent",
+    "lane",
+    "latency",
+    "line",
+    "mandate",
+    "meta",
+    "metadata",
+    "meter",
+    "observed",
+    "party",
+    "reading",
+    "refusal",
+    "register_head",
+    "rejudged",
+    "run",
+    "run_state",
+    "session",
+    "slice_",
+    "station",
+    "station_event",
+    "subscriber",
+    "tariff",
+    "wallet",
+]
