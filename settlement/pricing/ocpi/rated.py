@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Final
 
 from ledger.units import CENT_MICROS, BasisPoints, Micros
-from settlement.pricing.ocpi.bands import Number
-from settlement.pricing.ocpi.model import Dimension
+from settlement.pricing.ocpi.cutting.bands import Number
+from settlement.pricing.ocpi.document.model import Dimension
 
 _BP_PER_PERCENT: Final = 100
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from settlement.pricing.ocpi.bands import Number, exact
-from settlement.pricing.ocpi.charging import Charging
-from settlement.pricing.ocpi.model import Dimension, OcpiTariff, TaxIncluded
-from settlement.pricing.ocpi.plan import Active, Mode, Rule, plan_of
+from settlement.pricing.ocpi.cutting.bands import Number, exact
+from settlement.pricing.ocpi.cutting.charging import Charging
+from settlement.pricing.ocpi.cutting.plan import Active, Mode, Rule, plan_of
+from settlement.pricing.ocpi.cutting.walking import Stretch, Walked, mode_of_reservation, walk
+from settlement.pricing.ocpi.document.model import Dimension, OcpiTariff, TaxIncluded
 from settlement.pricing.ocpi.rated import Line, LineKind, Rated, Segment
 from settlement.pricing.ocpi.totals import priced, totals
-from settlement.pricing.ocpi.walking import Stretch, Walked, mode_of_reservation, walk
 
 _WH_PER_KWH: Final = 1_000
 _S_PER_HOUR: Final = 3_600
@@ -51,7 +51,7 @@ class _Volumes:
         if found is None:
             found = self._by_rule[key] = _Volume(kind, rule, used)
         else:
-            found.used = exact(Fraction(found.used + used))
+            found.used = exact(found.used + used)
         self._last[kind] = found
 
     def round_up(self, kind: LineKind) -> bool:
@@ -62,7 +62,7 @@ class _Volumes:
         step = last.rule.component.step_size
         if step:
             total = sum((one.used for one in self._by_rule.values() if one.kind is kind), 0)
-            last.extra = exact(Fraction(-(-total // step) * step - total))
+            last.extra = exact(-(-total // step) * step - total)
         return True
 
     def __iter__(self) -> Iterator[_Volume]:
@@ -122,7 +122,7 @@ def _count_charging(volumes: _Volumes, charged: Walked) -> None:
 
 def _line(tariff: OcpiTariff, volume: _Volume) -> Line:
     component = volume.rule.component
-    billed = exact(Fraction(volume.used + volume.extra))
+    billed = exact(volume.used + volume.extra)
     vat_percent = (
         None if tariff.tax_included is TaxIncluded.NOT_APPLICABLE else component.vat_percent
     )

@@ -7,7 +7,12 @@ from fractions import Fraction
 from typing import Final
 
 from ledger.units import Micros
-from settlement.pricing.ocpi.model import OcpiTariff, PriceLimit, TaxIncluded
+from settlement.pricing.ocpi.document.model import (
+    OcpiTariff,
+    PriceComponent,
+    PriceLimit,
+    TaxIncluded,
+)
 from settlement.pricing.ocpi.rated import Line, LineKind, Rated, Segment, VatLine
 
 MICROS: Final = 1_000_000
@@ -28,6 +33,13 @@ def priced(
         net = stated * _PERCENT / (_PERCENT + Fraction(vat_percent))
         return net, stated - net
     return stated, stated * Fraction(vat_percent) / _PERCENT
+
+
+def gross_price(tariff: OcpiTariff, component: PriceComponent) -> Fraction:
+    """Return what a component costs with VAT, in micros per kWh, per hour, or once, exactly."""
+    taxed = tariff.tax_included is not TaxIncluded.NOT_APPLICABLE
+    vat_percent = component.vat_percent if taxed else None
+    return sum(priced(tariff, component.price, vat_percent, Fraction(1)), _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from ledger.errors import InvalidRequest, TooLarge
 from ledger.units import UnixSeconds
-from settlement.pricing.ocpi.canonical import plain_decimal
-from settlement.pricing.ocpi.fields import (
+from settlement.pricing.ocpi.document.canonical import plain_decimal
+from settlement.pricing.ocpi.document.fields import (
     BadTariffFieldError,
     Fields,
     InexactTariffNumberError,
@@ -21,7 +21,7 @@ from settlement.pricing.ocpi.fields import (
     text,
     whole,
 )
-from settlement.pricing.ocpi.model import (
+from settlement.pricing.ocpi.document.model import (
     FREE_OF_RESTRICTIONS,
     Dimension,
     DisplayText,

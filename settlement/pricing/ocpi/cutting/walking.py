@@ -5,11 +5,11 @@ from fractions import Fraction
 from typing import Final
 
 from ledger.units import UnixSeconds
-from settlement.pricing.ocpi.bands import UNKNOWN, Number, exact
-from settlement.pricing.ocpi.charging import Charging, Period
-from settlement.pricing.ocpi.clock import NEVER, Now
-from settlement.pricing.ocpi.model import Reservation
-from settlement.pricing.ocpi.plan import Active, Mode, Plan, Rule, State
+from settlement.pricing.ocpi.cutting.bands import UNKNOWN, Number, exact
+from settlement.pricing.ocpi.cutting.charging import Charging, Period
+from settlement.pricing.ocpi.cutting.clock import NEVER, Now
+from settlement.pricing.ocpi.cutting.plan import Active, Mode, Plan, Rule, State
+from settlement.pricing.ocpi.document.model import Reservation
 
 _HOUR_S: Final = 3_600
 _ENDLESS: Final = 2**62
@@ -106,7 +106,7 @@ class _Walker:
             self._used_wh += energy_wh
             return
         self._bands, self._parking = bands, period.parking
-        self._cut(begin_s, end_s, exact(Fraction(energy_wh)))
+        self._cut(begin_s, end_s, exact(energy_wh))
 
     def _cut(self, begin_s: Number, end_s: Number, energy_wh: Number) -> None:
         """Go to the end of a period in which something changes, part by part."""
@@ -119,8 +119,8 @@ class _Walker:
                 until_s = begin_s + _share(end_s - begin_s, left_wh, energy_wh)
                 part_wh = left_wh
             self._add(begin_s, until_s, part_wh, active)
-            begin_s, energy_wh = until_s, exact(Fraction(energy_wh - part_wh))
-            self._used_wh = exact(Fraction(self._used_wh + part_wh))
+            begin_s, energy_wh = until_s, exact(energy_wh - part_wh)
+            self._used_wh = exact(self._used_wh + part_wh)
 
     def _look(self, at_s: Number) -> Active:
         """Return what counts at an instant, and note until when."""
@@ -154,7 +154,7 @@ class _Walker:
             and _same(last.active, active)
         ):
             last.end_s = end_s
-            last.energy_wh = exact(Fraction(last.energy_wh + energy_wh))
+            last.energy_wh = exact(last.energy_wh + energy_wh)
             return
         self._stretches.append(Stretch(begin_s, end_s, energy_wh, self._parking, active))
 
@@ -185,12 +185,15 @@ def _power_w(period: Period) -> Number:
     """Return the power of a period, in W: as measured, else the average."""
     if period.power_w is not None:
         return period.power_w
-    return exact(Fraction(period.energy_wh) * _HOUR_S / (period.end_s - period.begin_s))
+    energy_ws, lasted_s = period.energy_wh * _HOUR_S, period.end_s - period.begin_s
+    if isinstance(energy_ws, int) and energy_ws % lasted_s == 0:
+        return energy_ws // lasted_s
+    return Fraction(energy_ws) / lasted_s
 
 
 def _share(whole: Number, part: Number, total: Number) -> Number:
     """Return ``whole`` times ``part`` of ``total``, exactly; all of it where there is no total."""
-    return whole if not total else exact(Fraction(whole) * part / total)
+    return whole if part == total else exact(Fraction(whole) * part / total)
 
 
 def _same(one: Active, other: Active) -> bool:

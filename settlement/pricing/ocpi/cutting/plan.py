@@ -9,9 +9,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from settlement.pricing.ocpi.bands import Axis, Number, Span, exact
-from settlement.pricing.ocpi.clock import LocalClock, epoch_day
-from settlement.pricing.ocpi.model import (
+from settlement.pricing.ocpi.cutting.bands import Axis, Number, Span, exact
+from settlement.pricing.ocpi.cutting.clock import LocalClock, epoch_day
+from settlement.pricing.ocpi.document.model import (
     Dimension,
     OcpiTariff,
     PriceComponent,
@@ -78,18 +78,20 @@ class Rule:
 
     def applies(self, state: State) -> bool:
         """Return whether all of its restrictions are met."""
-        minute, day, weekday = state.clock
-        on_time = self.minutes is None or minute in self.minutes
-        on_day = self.weekdays is None or weekday in self.weekdays
         return (
-            on_time
-            and on_day
-            and self.dates.has(day)
+            self.on_clock(state.clock)
             and self.energy.has(state.energy)
             and self.duration.has(state.duration)
             and self.power.has(state.power)
             and self.current.has(state.current)
         )
+
+    def on_clock(self, key: tuple[int, int, int]) -> bool:
+        """Return whether the time of day, the date and the weekday are met."""
+        minute, day, weekday = key
+        at_minute = self.minutes is None or minute in self.minutes
+        on_day = self.weekdays is None or weekday in self.weekdays
+        return at_minute and on_day and self.dates.has(day)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,6 +61,8 @@ EVERYWHERE: Final = Span(UNKNOWN, 2**31)
 """No restriction, which is met even where nothing was measured."""
 
 
-def exact(number: Fraction) -> Number:
-    """Return a whole number as ``int``, which is quicker to compare."""
-    return number.numerator if number.denominator == 1 else number
+def exact(number: Number) -> Number:
+    """Return a whole number as ``int``, which is quicker to add and to compare."""
+    if isinstance(number, int) or number.denominator != 1:
+        return number
+    return number.numerator

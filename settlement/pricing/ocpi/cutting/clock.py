@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from ledger.units import UnixSeconds
-from settlement.pricing.ocpi.bands import Axis
+from settlement.pricing.ocpi.cutting.bands import Axis
 
 _DAY_S: Final = 86_400
 _DAY_MINUTES: Final = 1_440

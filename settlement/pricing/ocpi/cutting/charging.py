@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.errors import InvalidRequest
 from ledger.units import UnixSeconds, WattHours, Watts
-from settlement.pricing.ocpi.model import Reservation
+from settlement.pricing.ocpi.document.model import Reservation
 
 _OFFSET_MINUTES_MAX: Final = 24 * 60
 

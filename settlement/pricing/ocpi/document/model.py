@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ledger.units import UnixSeconds
-from settlement.pricing.ocpi.canonical import canonical_bytes
+from settlement.pricing.ocpi.document.canonical import canonical_bytes
 
 
 class Dimension(StrEnum):

@@ -1,0 +1,1 @@
+"""The Tariff object: its model, its strict reader, its canonical form."""
