@@ -39,6 +39,9 @@ from settlement.pricing.ocpi.document.model import (
 TEXT_MAX: Final = 262_144
 """Characters that a tariff's JSON may have."""
 
+BRACKETS_MAX: Final = 2_000
+"""Objects and lists that it may have; a reader of JSON takes stack for one inside another."""
+
 _STEP_WHERE_ABSENT: Final = 1
 _PERCENT_MAX: Final = 100
 _OF_RESERVATIONS: Final = frozenset({Dimension.FLAT, Dimension.TIME})
@@ -58,8 +61,8 @@ class MalformedTariffError(InvalidRequest):
 class TariffTooLargeError(TooLarge):
     """A tariff longer than anybody needs."""
 
-    def __init__(self, characters: int) -> None:
-        super().__init__("tariff_too_large", f"{characters} characters, more than {TEXT_MAX}")
+    def __init__(self, detail: str) -> None:
+        super().__init__("tariff_too_large", detail)
 
 
 def loads_tariff(document: str) -> OcpiTariff:
@@ -69,14 +72,17 @@ def loads_tariff(document: str) -> OcpiTariff:
     Raises
     ------
     TariffTooLargeError
-        If the text is too long.
+        If the text is too long, or holds too many objects and lists.
     MalformedTariffError
         If it is no JSON or a name occurs twice in an object.
     InvalidRequest
         As ``parse_tariff``.
     """
     if len(document) > TEXT_MAX:
-        raise TariffTooLargeError(len(document))
+        raise TariffTooLargeError(f"{len(document)} characters, more than {TEXT_MAX}")
+    brackets = document.count("{") + document.count("[")
+    if brackets > BRACKETS_MAX:
+        raise TariffTooLargeError(f"{brackets} objects and lists, more than {BRACKETS_MAX}")
     try:
         found = json.loads(
             document,
@@ -85,7 +91,7 @@ def loads_tariff(document: str) -> OcpiTariff:
             parse_constant=_no_number,
             object_pairs_hook=_once_each,
         )
-    except (ValueError, RecursionError) as fault:
+    except ValueError as fault:
         raise MalformedTariffError(f"the tariff is no JSON: {fault}") from fault
     return parse_tariff(found)
 
