@@ -13,7 +13,7 @@ from rich.console import Console
 from devnet.node.signatures import fast_signatures
 from ledger.clock import SystemClock
 from ledger.errors import VoisinError
-from scripts.benchmarks import demo, devnet, gas, ledger, machine, report, settlement
+from scripts.benchmarks import charging, demo, devnet, gas, ledger, machine, report, settlement
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rows import Row
 
@@ -24,6 +24,7 @@ class Area(StrEnum):
     SETTLEMENT = "settlement"
     LEDGER = "ledger"
     DEVNET = "devnet"
+    CHARGING = "charging"
     GAS = "gas"
     DEMO = "demo"
 
@@ -33,6 +34,7 @@ AREAS: Final[dict[Area, Callable[[Trial], tuple[Row, ...]]]] = {
     Area.DEVNET: devnet.run,
     Area.SETTLEMENT: settlement.run,
     Area.LEDGER: ledger.run,
+    Area.CHARGING: charging.run,
     Area.GAS: gas.run,
     Area.DEMO: demo.run,
 }

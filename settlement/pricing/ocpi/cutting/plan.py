@@ -1,13 +1,13 @@
 """Prepare a tariff once, so that what applies at a moment is a comparison of small numbers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from settlement.pricing.ocpi.cutting.bands import Axis, Number, Span, exact
 from settlement.pricing.ocpi.cutting.clock import LocalClock, epoch_day
@@ -21,6 +21,7 @@ from settlement.pricing.ocpi.document.model import (
 )
 
 _PREPARED_MAX: Final = 256
+_STATES_MAX: Final = 4_096
 _MILLI: Final = 1_000
 _DAY_MINUTES: Final = 1_440
 _WEEKDAYS: Final = {day: number for number, day in enumerate(Weekday)}
@@ -37,8 +38,7 @@ class Mode(Enum):
     """Those of one that expired, then, where they say nothing, those of any reservation."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Where a moment lies on every axis."""
 
     clock: tuple[int, int, int]
@@ -128,6 +128,8 @@ class Plan:
     """Whether an element names weekdays."""
     rules: dict[Mode, dict[Dimension, tuple[Rule, ...]]]
     """For each mode and dimension the components in the order in which they are tried."""
+    known: dict[tuple[Mode, State], Active] = field(default_factory=dict)
+    """What counted in the states that were asked about; a memory, never more than it holds."""
 
     def clock(self, utc_offset_minutes: int, zone: tzinfo | None) -> LocalClock:
         """Return the clock of a place, as far as the tariff asks."""
@@ -135,6 +137,14 @@ class Plan:
 
     def active(self, mode: Mode, state: State) -> Active:
         """Return what counts in a state: for each dimension the first component that applies."""
+        active = self.known.get((mode, state))
+        if active is None:
+            if len(self.known) >= _STATES_MAX:
+                self.known.clear()
+            active = self.known[mode, state] = self._first_that_apply(mode, state)
+        return active
+
+    def _first_that_apply(self, mode: Mode, state: State) -> Active:
         found = {
             dimension: next((rule for rule in rules if rule.applies(state)), None)
             for dimension, rules in self.rules[mode].items()

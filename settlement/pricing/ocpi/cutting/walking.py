@@ -76,7 +76,6 @@ class _Walker:
         self._mode: Final = mode
         self._start_s: Final = start_s
         self._stretches: Final[list[Stretch]] = []
-        self._known: Final[dict[tuple[object, ...], Active]] = {}
         self._flat: Rule | None = None
         self._used_wh: Number = 0
         self._now = Now((0, 0, 0), UnixSeconds(start_s))
@@ -135,12 +134,9 @@ class _Walker:
         return self._active(lasted, used)
 
     def _active(self, lasted: int, used: int) -> Active:
-        key = (self._now.key, used, lasted, self._bands)
-        found = self._known.get(key)
-        if found is None:
-            power, current = self._bands
-            state = State(self._now.key, used, lasted, power, current)
-            found = self._known[key] = self._plan.active(self._mode, state)
+        power, current = self._bands
+        state = State(self._now.key, used, lasted, power, current)
+        found = self._plan.active(self._mode, state)
         self._flat = self._flat or found.flat
         return found
 
@@ -159,12 +155,15 @@ class _Walker:
         self._stretches.append(Stretch(begin_s, end_s, energy_wh, self._parking, active))
 
     def _bands_of(self, period: Period) -> tuple[int, int]:
-        power, current = self._plan.power, self._plan.current
-        milliamperes = 0 if period.current_ma is None and period.parking else period.current_ma
-        return (
-            power.band(_power_w(period)) if power.ends and _has_power(period) else UNKNOWN,
-            UNKNOWN if milliamperes is None or not current.ends else current.band(milliamperes),
-        )
+        power = current = UNKNOWN
+        if self._plan.power.ends:
+            watts = period.power_w if period.power_w is not None else _average_w(period)
+            power = UNKNOWN if watts is None else self._plan.power.band(watts)
+        if self._plan.current.ends:
+            unmeasured = 0 if period.parking else None
+            milliamperes = unmeasured if period.current_ma is None else period.current_ma
+            current = UNKNOWN if milliamperes is None else self._plan.current.band(milliamperes)
+        return power, current
 
     def result(self) -> Walked:
         """Return the parts; a flat fee whose threshold was just reached is owed too."""
@@ -177,15 +176,11 @@ class _Walker:
         self._active(lasted, self._plan.energy.band(self._used_wh))
 
 
-def _has_power(period: Period) -> bool:
-    return period.power_w is not None or period.begin_s < period.end_s
-
-
-def _power_w(period: Period) -> Number:
-    """Return the power of a period, in W: as measured, else the average."""
-    if period.power_w is not None:
-        return period.power_w
+def _average_w(period: Period) -> Number | None:
+    """Return the average power of a period, in W; none is known of an instant."""
     energy_ws, lasted_s = period.energy_wh * _HOUR_S, period.end_s - period.begin_s
+    if not lasted_s:
+        return None
     if isinstance(energy_ws, int) and energy_ws % lasted_s == 0:
         return energy_ws // lasted_s
     return Fraction(energy_ws) / lasted_s

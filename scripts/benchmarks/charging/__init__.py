@@ -1,0 +1,14 @@
+"""Measure charging: what a driver waits for, and what a station needs."""
+
+from typing import Final
+
+from scripts.benchmarks.charging import rating, year
+from scripts.benchmarks.machine import Trial
+from scripts.benchmarks.rows import Row
+
+COMMAND: Final = "scripts/bench charging"
+
+
+def run(trial: Trial) -> tuple[Row, ...]:
+    """Return the rows of charging, each measured by a module of its own."""
+    return (rating.rating_row(COMMAND), year.year_row(trial.directory, COMMAND))
