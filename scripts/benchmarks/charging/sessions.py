@@ -25,8 +25,8 @@ FILE: Final = Path(__file__).parent / "data/acn/sessions.csv.xz"
 UTC_OFFSET_MINUTES: Final = -8 * 60
 """Pacific standard time, all year."""
 
-RATED_W: Final = 22_000
-"""Power above which a session is odd, in W: no station of the data has more."""
+PLAUSIBLE_W: Final = 50_000
+"""Average power above which a session is hard to believe, in W."""
 
 _S_PER_HOUR: Final = 3_600
 
@@ -157,8 +157,8 @@ _QUIRKS: Final[dict[str, Callable[[RealSession], bool]]] = {
     "nothing_declared": lambda one: not one.declared,
     "left_later_than_declared": lambda one: one.stay_s > one.declared_stay_s,
     "stayed_longer_than_a_day": lambda one: one.stay_s > 24 * _S_PER_HOUR,
-    "average_power_above_rated": (
-        lambda one: one.delivered_wh * _S_PER_HOUR > RATED_W * one.stay_s
+    "average_power_above_50_kw": (
+        lambda one: one.delivered_wh * _S_PER_HOUR > PLAUSIBLE_W * one.stay_s
     ),
     "overlaps_on_its_station": lambda _: False,
 }
