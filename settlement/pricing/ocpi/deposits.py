@@ -75,7 +75,7 @@ def deposit_for_tariff(
 
 def _for_energy(tariff: OcpiTariff, rules: list[Rule], requested_wh: WattHours) -> Fraction:
     billed_wh = max((_stepped(requested_wh, rule) for rule in rules), default=0)
-    return _dearest(tariff, rules) * billed_wh / _WH_PER_KWH
+    return Fraction(_dearest(tariff, rules) * billed_wh, _WH_PER_KWH)
 
 
 def _for_time(tariff: OcpiTariff, reach: "_Reach", stay_s: int) -> Fraction:
@@ -91,7 +91,7 @@ def _for_time(tariff: OcpiTariff, reach: "_Reach", stay_s: int) -> Fraction:
         billed_s = stay_s + max(max(rule.component.step_size - 1, 0) for rule in rules)
     else:
         billed_s = max((_stepped(stay_s, rule) for rule in rules), default=0)
-    return _dearest(tariff, rules) * billed_s / _S_PER_HOUR
+    return Fraction(_dearest(tariff, rules) * billed_s, _S_PER_HOUR)
 
 
 def _stepped(used: int, rule: Rule) -> int:
@@ -118,7 +118,8 @@ def _most(tariff: OcpiTariff, limit: PriceLimit) -> Fraction:
     rates = [one.vat_percent for element in tariff.elements for one in element.components]
     taxed = tariff.tax_included is not TaxIncluded.NOT_APPLICABLE
     highest = max((rate for rate in rates if rate is not None and taxed), default=Decimal(0))
-    return Fraction(limit.before_taxes) * MICROS * (_PERCENT + Fraction(highest)) / _PERCENT
+    before = Fraction(limit.before_taxes) * MICROS
+    return Fraction(before * (_PERCENT + Fraction(highest)), _PERCENT)
 
 
 class _Reach:

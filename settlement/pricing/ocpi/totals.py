@@ -30,9 +30,9 @@ def priced(
     if vat_percent is None:
         return stated, _NOTHING
     if tariff.tax_included is TaxIncluded.YES:
-        net = stated * _PERCENT / (_PERCENT + Fraction(vat_percent))
+        net = Fraction(stated * _PERCENT, _PERCENT + Fraction(vat_percent))
         return net, stated - net
-    return stated, stated * Fraction(vat_percent) / _PERCENT
+    return stated, Fraction(stated * Fraction(vat_percent), _PERCENT)
 
 
 def gross_price(tariff: OcpiTariff, component: PriceComponent) -> Fraction:
@@ -170,14 +170,14 @@ def _limit_lines(
 
 def _part(wanted: Fraction, one: Fraction, total: Fraction, rates: int) -> Fraction:
     """Return one rate's part of a total that a limit gives; equal parts of what was nothing."""
-    return wanted * one / total if total else wanted / rates
+    return Fraction(wanted * one, total) if total else Fraction(wanted, rates)
 
 
 def _limited(
     net: Fraction, gross: Fraction, least: PriceLimit | None, most: PriceLimit | None
 ) -> tuple[Fraction, Fraction]:
     """Return net and gross, neither below the least nor above the most."""
-    taxed = gross / net if net else Fraction(1)
+    taxed = Fraction(gross, net) if net else Fraction(1)
     if least is not None:
         net = max(net, Fraction(least.before_taxes) * MICROS)
         after = net * taxed if least.after_taxes is None else Fraction(least.after_taxes) * MICROS

@@ -183,12 +183,12 @@ def _average_w(period: Period) -> Number | None:
         return None
     if isinstance(energy_ws, int) and energy_ws % lasted_s == 0:
         return energy_ws // lasted_s
-    return Fraction(energy_ws) / lasted_s
+    return Fraction(energy_ws, lasted_s)
 
 
 def _share(whole: Number, part: Number, total: Number) -> Number:
     """Return ``whole`` times ``part`` of ``total``, exactly; all of it where there is no total."""
-    return whole if part == total else exact(Fraction(whole) * part / total)
+    return whole if part == total else exact(Fraction(whole * part, total))
 
 
 def _same(one: Active, other: Active) -> bool:
