@@ -21,6 +21,7 @@ from settlement.pricing.ocpi.document.model import (
     Weekday,
 )
 from settlement.pricing.ocpi.document.parsing import loads_tariff, parse_tariff
+from settlement.pricing.ocpi.document.writing import dumps_tariff, tariff_document
 from settlement.pricing.ocpi.rated import Line, LineKind, Rated, Segment, VatLine, display_cents
 from settlement.pricing.ocpi.rating import rate
 from settlement.pricing.ocpi.simple import is_simple, of_simple, simple_parts
@@ -50,10 +51,12 @@ __all__ = [
     "deposit_for_tariff",
     "display_cents",
     "display_order",
+    "dumps_tariff",
     "is_simple",
     "loads_tariff",
     "of_simple",
     "parse_tariff",
     "rate",
     "simple_parts",
+    "tariff_document",
 ]

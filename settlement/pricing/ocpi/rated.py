@@ -126,6 +126,12 @@ class Rated:
         """Whether the tariff states a VAT rate for all that costs something."""
         return all(one.vat_percent is not None for one in self.vat_lines if one.net_exact)
 
+    def cost_of(self, *kinds: LineKind) -> tuple[Fraction, Fraction]:
+        """Return net and VAT of the lines of some kinds, in micros, not rounded."""
+        chosen = [line for line in self.lines if line.kind in kinds]
+        net = sum((line.net_exact for line in chosen), Fraction(0))
+        return net, sum((line.vat_exact for line in chosen), Fraction(0))
+
 
 def display_cents(amount: Micros | Fraction) -> int:
     """Return an amount of micros in whole cents for people: half a cent goes up."""

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import VoisinError
-from settlement.pricing.ocpi import loads_tariff, parse_tariff
+from settlement.pricing.ocpi import (
+    dumps_tariff,
+    loads_tariff,
+    of_simple,
+    parse_tariff,
+    tariff_document,
+)
 from settlement.pricing.ocpi.document.fields import (
     BadTariffFieldError,
     InexactTariffNumberError,
@@ -21,6 +27,7 @@ from settlement.pricing.ocpi.document.parsing import (
     MalformedTariffError,
     TariffTooLargeError,
 )
+from settlement.pricing.tariffs import Tariff
 from tests.unit.settlement.pricing.ocpi.sessions import component, document, element
 
 ENERGY = component("ENERGY", "0.30")
@@ -293,6 +300,36 @@ class TestLoadsTariff:
         text = json.dumps(document(element(component("ENERGY", 7)))).replace(": 7,", f": {price},")
         with pytest.raises(BadTariffFieldError):
             loads_tariff(text)
+
+
+class TestTariffDocument:
+    def test_reads_back_as_the_same_tariff(self):
+        made = parse_tariff(FULL)
+        assert parse_tariff(tariff_document(made)) == made
+        assert loads_tariff(dumps_tariff(made)).fingerprint == made.fingerprint
+
+    def test_has_the_names_of_the_specification(self):
+        written = tariff_document(parse_tariff(FULL))
+        assert set(written) == set(FULL)
+        first, second = written["elements"]
+        assert set(first["restrictions"]) == set(FULL["elements"][0]["restrictions"])
+        assert second["restrictions"] == {"reservation": "RESERVATION_EXPIRES"}
+        assert first["price_components"][0] == {
+            "type": "FLAT",
+            "price": Decimal("0.5"),
+            "vat": 15,
+            "step_size": 0,
+        }
+
+    def test_of_a_price_and_a_fee_is_one_that_partners_can_read(self):
+        made = of_simple(Tariff("day", "EUR", 391_700, 350_000, 2_000))
+        assert loads_tariff(dumps_tariff(made)) == made
+        assert json.loads(dumps_tariff(made))["tax_included"] == "YES"
+
+    def test_writes_texts_of_any_language(self):
+        text = 'déjà "vu" \\ 電'
+        made = changed(["tariff_alt_text", 0, "text"], text)
+        assert loads_tariff(dumps_tariff(parse_tariff(made))).alt_text[0].text == text
 
 
 json_values = st.recursive(

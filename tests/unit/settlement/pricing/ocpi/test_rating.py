@@ -328,6 +328,15 @@ class TestReservations:
         session = Charging(MONDAY_NOON, (self.reserved("RESERVATION"), after))
         assert rate(self.TARIFF, session).net_exact == 3 * EURO + 500_000 + 300_000
 
+    def test_have_a_duration_and_a_time_of_day_of_their_own(self):
+        made = tariff(
+            element(component("TIME", "3.6"), max_duration=600, reservation="RESERVATION"),
+            element(component("TIME", "7.2"), start_time="11:50", reservation="RESERVATION"),
+        )
+        after = Period(MONDAY_NOON, MONDAY_NOON + 60, 1_000)
+        session = Charging(MONDAY_NOON, (self.reserved("RESERVATION"), after))
+        assert volumes(rate(made, session), LineKind.RESERVATION) == [600, 600]
+
     def test_owe_no_least_price_unless_charging_followed(self):
         made = dataclasses.replace(
             self.TARIFF,
@@ -350,6 +359,7 @@ class TestVat:
             (None, 500_000, 0),
         ]
         assert not rated.vat_known
+        assert rated.cost_of(LineKind.FLAT, LineKind.TIME) == (2 * EURO, 300_000)
 
     def test_of_no_rate_is_not_that_of_nought_percent(self):
         made = tariff(element(component("ENERGY", "1", 0), component("FLAT", "1", None)))
@@ -455,7 +465,14 @@ class TestLaws:
         assert sum(one.net_micros for one in rated.vat_lines) == rated.net_micros
         assert sum(one.vat_micros for one in rated.vat_lines) == rated.vat_micros
         assert rated.net_micros + rated.vat_micros == rated.gross_micros
+        assert rated.cost_of(*LineKind) == (net_exact, vat_exact)
         assert rated.gross_micros == rated.gross_exact // 1
+
+    @given(parts, starts)
+    @settings(max_examples=100, deadline=None)
+    def test_vat_of_each_rate_is_that_rate_of_its_net(self, session, start):
+        for one in rate(MANY_PARTS, charged(*session, start=start)).vat_lines:
+            assert one.vat_exact == one.net_exact * Fraction(one.vat_percent or 0) / 100
 
     @given(parts, starts)
     @settings(max_examples=200, deadline=None)
