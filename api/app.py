@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from api import problems
 from api.dependencies import Context
 from api.limits import BodyLimit
-from api.ocpp_port import ocpp_router
+from api.ocpp.endpoint import stations_route
 from api.routes import community, log, members, operations, readings, sessions
 from api.web.pages import mount_static, pages_router
 
@@ -28,7 +28,8 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(BodyLimit)
     for one in (community, log, members, operations, readings, sessions):
         app.include_router(one.router)
-    app.include_router(ocpp_router(context))
+    stations = stations_route(context.service, context.desk, context.writer, context.stations)
+    app.router.routes.append(stations)
     app.include_router(pages_router(context.overview, context.trace))
     mount_static(app)
     return app

@@ -8,6 +8,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from api.desk import Desk
+from api.ocpp.switchboard import Switchboard
 from ledger.store.writer import Writer
 from settlement.audit.reconciliation.breaks import open_breaks
 from settlement.audit.reconciliation.reconciler import Reconciler
@@ -33,6 +34,8 @@ class Context:
     """What the composition root adds to the overview: state, clock, laws."""
     restart: Restart = field(default_factory=Restart)
     """How the service started."""
+    stations: Switchboard = field(default_factory=Switchboard)
+    """Where connected stations are asked to do something."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop, so that streams end."""
     reconciler: Reconciler = field(init=False)

@@ -1,24 +1,27 @@
 """
 The service's doors without their sockets: the same bodies, read the same way, judged the same way.
 
-What comes in by HTTP is read by the models of ``api.routes``; what stations say is what the OCPP
-library would hand on.
+What comes in by HTTP is read by the models of ``api.routes``; what stations say is read as
+``api.ocpp`` reads it.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
-from ocpp.charge_point import remove_nones
+from ocpp.charge_point import remove_nones, snake_to_camel_case
 from ocpp.v16.enums import ReadingContext
 
-from api.ocpp import v16
+from api.ocpp.frames import write_call
+from api.ocpp.translation import v16
+from api.ocpp.translation.limits import Limits
+from api.ocpp.translation.steps import Received, Told
 from api.routes.members import JoinRequest, MandateRequest
 from api.routes.readings import Batch
 from api.routes.sessions import OpenRequest, QuoteRequest
 from devnet.field.stations.charge_point import ocpp_instant, signed_value
 from ledger.units import Micros, UnixSeconds, WattHours
-from settlement.charging.reports import Answer, TransactionReport
+from settlement.charging.reports import Answer
 from settlement.engine.charging import quoting, transactions
 from settlement.engine.market import members, readings
 from settlement.engine.service import Service
@@ -96,46 +99,51 @@ def start(service: Service, station: str, id_tag: str, at_s: int, register_wh: i
     if not transactions.authorize(service, station_id=station, id_tag=id_tag).accepted:
         return 0
     payload = {
-        "connector_id": 1,
-        "id_tag": id_tag,
-        "meter_start": register_wh,
+        "connectorId": 1,
+        "idTag": id_tag,
+        "meterStart": register_wh,
         "timestamp": ocpp_instant(UnixSeconds(at_s)),
     }
-    return int(_report(service, v16.started(station, payload)).transaction)
+    return int(_report(service, station, "StartTransaction", payload).transaction)
 
 
 def take_slice(service: Service, station: str, number: int, at_s: int, record: str) -> None:
     """Answer MeterValues with one fiscal record."""
     values = {
-        "connector_id": 1,
-        "transaction_id": number,
-        "meter_value": [_meter_value(at_s, record, ReadingContext.sample_clock)],
+        "connectorId": 1,
+        "transactionId": number,
+        "meterValue": [_meter_value(at_s, record, ReadingContext.sample_clock)],
     }
-    _report(service, v16.metered(station, values))
+    _report(service, station, "MeterValues", values)
 
 
 def stop(service: Service, station: str, number: int, at_s: int, records: tuple[str, str]) -> None:
     """Answer StopTransaction with the last fiscal record and the record of the whole."""
     part, whole = records
     payload = {
-        "meter_stop": 0,
+        "meterStop": 0,
         "timestamp": ocpp_instant(UnixSeconds(at_s)),
-        "transaction_id": number,
-        "transaction_data": [
+        "transactionId": number,
+        "transactionData": [
             _meter_value(at_s, part, ReadingContext.sample_clock),
             _meter_value(at_s, whole, ReadingContext.transaction_end),
         ],
     }
-    _report(service, v16.ended(station, payload))
+    _report(service, station, "StopTransaction", payload)
 
 
-def _report(service: Service, told: TransactionReport) -> Answer:
-    return transactions.report(service, told, elapsed_ns=lambda: 0)
+def _report(service: Service, station: str, action: str, payload: Mapping[str, Any]) -> Answer:
+    frame = write_call("door", action, payload)
+    received = Received(station, dict(payload), frame, service.clock.now_s(), Limits())
+    told = cast("Told", v16.READERS[action](received))
+    return transactions.report(service, told.report, elapsed_ns=lambda: 0)
 
 
 def _meter_value(at_s: int, record: str, context: ReadingContext) -> dict[str, Any]:
-    sampled: dict[str, Any] = remove_nones(asdict(signed_value(record, context)))
-    return {"timestamp": ocpp_instant(UnixSeconds(at_s)), "sampled_value": [sampled]}
+    sampled: dict[str, Any] = snake_to_camel_case(
+        remove_nones(asdict(signed_value(record, context)))
+    )
+    return {"timestamp": ocpp_instant(UnixSeconds(at_s)), "sampledValue": [sampled]}
 
 
 def _authorization(request: OpenRequest | JoinRequest) -> quoting.Authorization:

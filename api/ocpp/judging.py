@@ -1,0 +1,141 @@
+"""Have reports judged at the desk, in the order they came; the values of many in one go."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Final
+
+import structlog
+
+from api.desk import Desk
+from ledger.errors import Integrity, VoisinError
+from settlement.charging.reports import Answer, Phase, TransactionReport
+from settlement.engine.charging import transactions
+from settlement.engine.service import Service
+
+_TOGETHER_MAX: Final = 256
+_LOG: Final = structlog.get_logger("voisin.ocpp")
+
+Judgement = Answer | VoisinError
+
+
+class ReportUnjudgedError(Integrity):
+    """A report could not be judged because the service is at fault; its frame is kept."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("report_unjudged", f"{key} was not judged: the service is at fault")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A report that waits."""
+
+    report: TransactionReport
+    """The report."""
+    received_ns: int
+    """When its frame came, by the performance counter, in ns."""
+    awaited: asyncio.Future[Judgement] | None
+    """Who waits for the judgement, if anybody does."""
+
+
+class Judge:
+    """
+    The line before the desk.
+
+    A start or an end goes to the desk alone; what only goes on goes together with its neighbors
+    in the line, so that many stations' values cost one turn.
+    """
+
+    def __init__(self, service: Service, desk: Desk) -> None:
+        self._service: Final = service
+        self._desk: Final = desk
+        self._line: Final[deque[_Item]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def later(self, report: TransactionReport, received_ns: int) -> None:
+        """Have a report judged; a refusal is kept by the use case itself."""
+        self._put(_Item(report, received_ns, None))
+
+    async def now(self, report: TransactionReport, received_ns: int) -> Judgement:
+        """Return what became of a report once it is judged."""
+        awaited: asyncio.Future[Judgement] = asyncio.get_running_loop().create_future()
+        self._put(_Item(report, received_ns, awaited))
+        return await awaited
+
+    def _put(self, item: _Item) -> None:
+        self._desk.expect()
+        self._line.append(item)
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._line:
+                await self._work_on(self._next())
+        finally:
+            self._task = None
+
+    async def _work_on(self, items: Sequence[_Item]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await self._desk.run(lambda: self._judge(loop, items))
+        except VoisinError as fault:
+            _answer_all(items, fault)
+        finally:
+            self._done(items)
+
+    def _next(self) -> Sequence[_Item]:
+        """Take the next report from the line, and its neighbors if they may go together."""
+        items = [self._line.popleft()]
+        while (
+            self._line
+            and len(items) < _TOGETHER_MAX
+            and all(one.report.phase is Phase.UPDATED for one in (items[0], self._line[0]))
+        ):
+            items.append(self._line.popleft())
+        return items
+
+    def _judge(self, loop: asyncio.AbstractEventLoop, items: Sequence[_Item]) -> None:
+        """Judge reports, on the desk's thread, and tell at once whoever waits for one."""
+        for item in items:
+            found = self._judged(item)
+            if item.awaited is not None:
+                loop.call_soon_threadsafe(_answer, item.awaited, found)
+
+    def _judged(self, item: _Item) -> Judgement:
+        try:
+            return transactions.report(
+                self._service,
+                item.report,
+                elapsed_ns=lambda: perf_counter_ns() - item.received_ns,
+            )
+        except VoisinError as fault:
+            _LOG.info("refused", station=item.report.station_id, code=fault.code)
+            return fault
+
+    def _done(self, items: Sequence[_Item]) -> None:
+        """Let nobody wait for ever, whatever happened to the desk."""
+        for _ in items:
+            self._desk.done()
+        loop = asyncio.get_running_loop()
+        # Behind the answers that the desk's thread has put into the loop already.
+        loop.call_soon(_answer_missing, items)
+
+
+def _answer_all(items: Sequence[_Item], found: Judgement) -> None:
+    for item in items:
+        if item.awaited is not None:
+            _answer(item.awaited, found)
+
+
+def _answer_missing(items: Sequence[_Item]) -> None:
+    for item in items:
+        if item.awaited is not None:
+            _answer(item.awaited, ReportUnjudgedError(item.report.key))
+
+
+def _answer(awaited: asyncio.Future[Judgement], found: Judgement) -> None:
+    if not awaited.done():
+        awaited.set_result(found)
