@@ -8,6 +8,7 @@ of end goes on where it stood.
 import asyncio
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Any, Final
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.dependencies import Context
 from api.desk import Desk
 from api.settings import Settings
+from api.tls import tls_context
 from devnet.genesis import ClockProfile, Genesis
 from devnet.node.chain import Devnet
 from devnet.server import listen, serve
@@ -48,6 +51,8 @@ CHAIN: Final = "chain"
 CHAIN_ID: Final = 3_300
 
 _START_POLL_S: Final = 0.01
+_WEBSOCKET_BYTES_MAX: Final = 2**20
+"""Frames up to here reach ``api.ocpp``, which says what is wrong with those that are too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,21 @@ class Running:
     """Base URL, no slash at the end."""
 
 
+def server_config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    """Return how ``app`` is served; thousands of stations hold a websocket each."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ws_max_size=_WEBSOCKET_BYTES_MAX,
+        # Deflate would keep a window of many kilobytes for each station.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        lifespan="off",
+        ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
+    )
+
+
 @asynccontextmanager
 async def serving(
     opened: tuple[Service, Restart],
@@ -174,21 +194,23 @@ async def serving(
     """
     Serve web, API and OCPP on ``host`` and ``port`` (0: any free one) while the block runs.
 
-    A service whose start did not succeed only reads. It is closed at the end.
+    By TLS, if the settings name a certificate. A service whose start did not succeed only reads. It
+    is closed at the end.
+
+    Raises
+    ------
+    CertificateUnusableError
+        If the certificate cannot be used.
     """
     service, started = opened
+    settings = Settings()
+    certificate = settings.tls_certificate
+    tls = None if certificate is None else tls_context(certificate, settings.tls_key)
     desk = Desk()
     writer = Writer(service.database, service.clock, book=service.book)
     context = Context(service=service, desk=desk, writer=writer, status=status, restart=started)
     listener = listen(host, port)
-    config = uvicorn.Config(
-        create_app(context),
-        log_level="warning",
-        access_log=False,
-        ws_max_size=2**20,
-        timeout_graceful_shutdown=2,
-        lifespan="off",
-    )
+    config = server_config(create_app(context), tls)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     writer.start()
@@ -196,7 +218,8 @@ async def serving(
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
     try:
-        yield Running(service, desk, f"http://{host}:{listener.getsockname()[1]}")
+        scheme = "http" if tls is None else "https"
+        yield Running(service, desk, f"{scheme}://{host}:{listener.getsockname()[1]}")
     finally:
         context.stopping.set()
         server.should_exit = True

@@ -20,3 +20,7 @@ class Settings(BaseSettings):
     """Port the service listens on."""
     witnesses: str = ""
     """Who is asked to cosign the log's checkpoints: ``URL KEY`` each, separated by commas."""
+    tls_certificate: Path | None = None
+    """PEM file of the service's certificate; none: no TLS (OCPP security profile 2 asks for it)."""
+    tls_key: Path | None = None
+    """PEM file of its private key; none: it is in the certificate's file."""

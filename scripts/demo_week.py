@@ -17,6 +17,7 @@ from typing import Annotated, Final
 
 import structlog
 import typer
+import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -64,7 +65,7 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     console = Console()
-    summary = asyncio.run(_demo(console, directory, (days, seed), port, (once, setup_s)))
+    summary = uvloop.run(_demo(console, directory, (days, seed), port, (once, setup_s)))
     if json_file is not None:
         json_file.write_text(json.dumps(summary.document(), indent=2) + "\n")
     if not summary.holds:

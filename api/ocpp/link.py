@@ -184,6 +184,7 @@ class Link:
                 fault = OversizedFrameError(len(text.encode()))
                 await self._refuse(text[:_KEPT_BYTES].encode(), fault)
                 await self._close(_TOO_BIG, "too large")
+                raise WebSocketDisconnect(_TOO_BIG)
             else:
                 await self._hear(text, received_ns)
         finally:
