@@ -27,6 +27,7 @@ _CALL_ITEMS: Final = 4
 _RESULT_ITEMS: Final = 3
 _ERROR_ITEMS: Final = 4
 _ID_CHARACTERS: Final = 36
+_DEPTH_MAX: Final = 64
 _DESCRIPTION_CHARACTERS: Final = 255
 _UNWRITABLE: Final = ("\0", "\\u0000")
 
@@ -122,7 +123,24 @@ def _read_array(text: str, version: Version) -> list[Any]:
         raise MalformedFrameError(broken, f"the frame is no JSON: {fault}") from fault
     if not isinstance(items, list) or not items:
         raise MalformedFrameError(broken, "the frame is no JSON array with a message type")
+    # Who opens few brackets nests little, and need not be looked at.
+    if text.count("{") + text.count("[") > _DEPTH_MAX and _is_deep(items):
+        detail = f"the frame is nested deeper than {_DEPTH_MAX} levels"
+        raise MalformedFrameError("FormatViolation", detail, _id_of(items))
     return items
+
+
+def _is_deep(value: list[Any]) -> bool:
+    """Return whether JSON is nested deeper than any OCPP message."""
+    level: list[Any] = [value]
+    depth = 0
+    while level:
+        depth += 1
+        inside = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for each in inside for one in each if isinstance(one, dict | list)]
+        if depth > _DEPTH_MAX:
+            return True
+    return False
 
 
 def _read_call(items: list[Any], version: Version) -> Call:

@@ -149,6 +149,15 @@ class TestAFrame:
             ('[2,"a","Authorize",{"idTag":7}]', [4, "a", "TypeConstraintViolation"]),
             ('[2,"a","Levitate",{}]', [4, "a", "NotImplemented"]),
             ('[2,"a","Reset",{"type":"Hard"}]', [4, "a", "NotSupported"]),
+            (
+                f'[2,"a","Heartbeat",{"{"}"x":{"[" * 63}{"]" * 63}{"}"}]',
+                [4, "a", "FormatViolation"],
+            ),
+            (
+                f'[2,"a","Heartbeat",{"{"}"x":{"[" * 900}{"]" * 900}{"}"}]',
+                [4, "a", "FormatViolation"],
+            ),
+            ("[" * 2_000, [4, "-1", "FormationViolation"]),
             ('[3,"a"]', [4, "-1", "ProtocolError"]),
             ('[4,"a","x"]', [4, "-1", "ProtocolError"]),
         ],
