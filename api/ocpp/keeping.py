@@ -20,7 +20,7 @@ class FrameKeeper:
     def __init__(self, writer: Writer) -> None:
         self._writer: Final = writer
         self._frames: list[Frame] = []
-        self._kept: asyncio.Future[VoisinError | None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def keep(self, station_id: str, body: str, at_s: UnixSeconds) -> None:
@@ -32,30 +32,31 @@ class FrameKeeper:
         VoisinError
             If the database could not, or the writer is overloaded or closed.
         """
-        if self._kept is None:
-            self._kept = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frames.append(Frame(station_id, body, at_s))
-        kept = self._kept
+        self._waiting.append(waiting)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        # Whoever is cut off must not cut off the others that wait for the same commit.
-        fault = await asyncio.shield(kept)
-        if fault is not None:
-            raise fault.with_traceback(None)
+        await waiting
 
     async def _write(self) -> None:
         """Write batch after batch until no frame is left."""
         try:
-            while self._kept is not None:
-                await self._write_one(self._kept)
+            while self._frames:
+                await self._write_one()
         finally:
             self._writing = None
 
-    async def _write_one(self, kept: asyncio.Future[VoisinError | None]) -> None:
-        frames, self._frames, self._kept = self._frames, [], None
+    async def _write_one(self) -> None:
+        frames, waiting = self._frames, self._waiting
+        self._frames, self._waiting = [], []
         try:
             await self._writer.run_soon(lambda connection: keep_frames(connection, frames))
         except VoisinError as fault:
-            kept.set_result(fault)
+            for one in waiting:
+                if not one.done():
+                    one.set_exception(fault)
         else:
-            kept.set_result(None)
+            for one in waiting:
+                if not one.done():
+                    one.set_result(None)
