@@ -8,6 +8,7 @@ of end goes on where it stood.
 import asyncio
 import hashlib
 import hmac
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -51,6 +52,7 @@ CHAIN: Final = "chain"
 CHAIN_ID: Final = 3_300
 
 _START_POLL_S: Final = 0.01
+_DENIED: Final = "ASGI callable returned without completing handshake."
 _WEBSOCKET_BYTES_MAX: Final = 2**20
 """Frames up to here reach ``api.ocpp``, which says what is wrong with those that are too large."""
 
@@ -170,6 +172,7 @@ class Running:
 
 def server_config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Return how ``app`` is served; thousands of stations hold a websocket each."""
+    logging.getLogger("uvicorn.error").addFilter(_no_denial)
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -181,6 +184,11 @@ def server_config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
         lifespan="off",
         ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
     )
+
+
+def _no_denial(record: logging.LogRecord) -> bool:
+    """Return whether a record says something; a station refused by HTTP is no fault of ours."""
+    return record.msg != _DENIED
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from settlement.tables import frame, refusal
 NOW_S = 1_700_000_000
 NOW = "2023-11-14T22:13:20Z"
 TAG = "0123456789ABCDEF0123"
-PASSWORD = "a password of 20 characters"  # noqa: S105 - a test's own
+PASSWORD = "a-password-of-characters"  # noqa: S105 - a test's own
 STATIONS = ("CA-1", "CA-2")
 SUBPROTOCOLS = {Version.V16: "ocpp1.6", Version.V201: "ocpp2.0.1", Version.V21: "ocpp2.1"}
 
