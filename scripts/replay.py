@@ -138,7 +138,7 @@ class Replay:
 
     async def _connect(self, stack: AsyncExitStack) -> None:
         """Connect every station, as after a power cut."""
-        host = self._running.url.replace("http://", "ws://") + "/ocpp"
+        host = self._running.url.replace("http", "ws", 1) + "/ocpp"
         for name, key in self._world.keys.stations.items():
             station = Station(name, key, self._world.keys.passwords[name], host)
             self._stations[name] = await stack.enter_async_context(station)
