@@ -13,7 +13,7 @@ OUTER = 2
 def nested(levels):
     """Return a call whose array of arrays is ``levels`` deep, the frame and the payload counted."""
     inner = levels - OUTER
-    return f'[2,"a","Heartbeat",{{"x":{"[" * inner}{"]" * inner}}}]'
+    return f'[2,"a","Heartbeat",{{"beside":[{{}},{{}}],"x":{"[" * inner}{"]" * inner}}}]'
 
 
 def test_the_deepest_frame_is_read():

@@ -1,0 +1,127 @@
+"""Reports go to the desk in the order they came, and the values of many in one turn."""
+
+import asyncio
+import threading
+
+import pytest
+
+from api.desk import Desk
+from api.ocpp.judging import Judge, ReportUnjudgedError
+from ledger.errors import Integrity
+from settlement.charging.reports import Phase, TransactionReport
+from settlement.engine.charging import transactions
+from tests.unit.api.ocpp.yard import NOW_S, TAG, FakeEngine, unavailable
+
+
+def report(phase, number):
+    return TransactionReport(
+        station_id="CA-1",
+        phase=phase,
+        transaction="tx",
+        at_s=NOW_S,
+        seq_no=number,
+        offline=False,
+        trigger="",
+        reason=None,
+        id_tag=TAG,
+        evse_id=1,
+        register_wh=None,
+        values=(),
+        records=(),
+        key=f"event/tx/{number}",
+        body=b"",
+    )
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    found = FakeEngine()
+    monkeypatch.setattr(transactions, "report", found.report)
+    return found
+
+
+@pytest.fixture
+def desk():
+    opened = Desk()
+    yield opened
+    opened.close()
+
+
+def occupied(desk):
+    """Occupy the desk until the returned event is set."""
+    free = threading.Event()
+    return free, asyncio.ensure_future(desk.run(lambda: free.wait(10)))
+
+
+def test_reports_are_judged_in_order_and_values_of_many_in_one_turn(desk, engine):
+    phases = [Phase.STARTED, *[Phase.UPDATED] * 5, Phase.ENDED, *[Phase.UPDATED] * 3]
+    turns = []
+
+    async def story():
+        free, busy = occupied(desk)
+        judge = Judge(None, desk)
+        for number, phase in enumerate(phases[:-1]):
+            judge.later(report(phase, number), 0)
+        last = asyncio.create_task(judge.now(report(phases[-1], 9), 0))
+        await asyncio.sleep(0)
+        desk.follow_with(lambda: turns.append(len(engine.reports)))
+        free.set()
+        await busy
+        assert (await last).accepted
+        await desk.idle()
+
+    asyncio.run(story())
+    assert [one.seq_no for one in engine.reports] == list(range(10))
+    assert [one for one in turns if one] == [1, 6, 7, 10]
+
+
+def test_the_desk_is_not_idle_from_the_moment_on_that_a_report_is_handed_in(desk, engine):
+    async def story():
+        judge = Judge(None, desk)
+        judge.later(report(Phase.UPDATED, 0), 0)
+        waiting = asyncio.create_task(desk.idle())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await waiting
+        assert len(engine.reports) == 1
+
+    asyncio.run(story())
+
+
+def test_a_refusal_is_an_answer_and_stops_no_other(desk, engine):
+    async def story():
+        judge = Judge(None, desk)
+        engine.fault = unavailable()
+        assert (await judge.now(report(Phase.STARTED, 0), 0)).code == "database_gone"
+        engine.fault = None
+        assert (await judge.now(report(Phase.STARTED, 1), 0)).accepted
+
+    asyncio.run(story())
+
+
+def test_a_closed_desk_says_why(desk, engine):
+    desk.close_writes(Integrity("broken", "a law broke"))
+
+    async def story():
+        judge = Judge(None, desk)
+        assert (await judge.now(report(Phase.STARTED, 0), 0)).code == "broken"
+        await desk.idle()
+
+    asyncio.run(story())
+    assert engine.reports == []
+
+
+def test_a_mistake_of_ours_leaves_nobody_waiting(desk, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(transactions, "report", broken)
+
+    async def story():
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        judge = Judge(None, desk)
+        found = await judge.now(report(Phase.STARTED, 0), 0)
+        assert isinstance(found, ReportUnjudgedError)
+        await desk.idle()
+
+    asyncio.run(story())
