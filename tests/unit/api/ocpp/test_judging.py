@@ -78,11 +78,10 @@ def test_reports_are_judged_in_order_and_values_of_many_in_one_turn(desk, engine
 def test_the_desk_is_not_idle_from_the_moment_on_that_a_report_is_handed_in(desk, engine):
     async def story():
         judge = Judge(None, desk)
+        assert desk._idle.is_set()
         judge.later(report(Phase.UPDATED, 0), 0)
-        waiting = asyncio.create_task(desk.idle())
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        await waiting
+        assert not desk._idle.is_set()
+        await desk.idle()
         assert len(engine.reports) == 1
 
     asyncio.run(story())

@@ -91,12 +91,12 @@ class TestWhoIsLetIn:
             headers = {"Authorization": basic("CA-1", PASSWORD)}
             async with connect(
                 f"{here.endpoint.url}/CA-1",
-                subprotocols=["ocpp1.5", "ocpp2.0.1", "ocpp1.6"],
+                subprotocols=["ocpp1.5", "ocpp1.6", "ocpp2.0.1"],
                 additional_headers=headers,
             ) as socket:
                 return socket.subprotocol
 
-        assert at_the_yard(story) == "ocpp2.0.1"
+        assert at_the_yard(story) == "ocpp1.6"
 
     def test_a_newer_connection_replaces_the_older_one(self, at_the_yard):
         async def story(here):
