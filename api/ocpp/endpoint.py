@@ -23,6 +23,7 @@ from api.ocpp.judging import Judge
 from api.ocpp.keeping import FrameKeeper
 from api.ocpp.link import Link, Office
 from api.ocpp.switchboard import Switchboard
+from ledger.errors import VoisinError
 from ledger.store.writer import Writer
 from settlement.engine.charging import stations
 from settlement.engine.service import Service
@@ -62,7 +63,11 @@ def stations_route(
         if subprotocol is None:
             await socket.send_denial_response(PlainTextResponse(_NO_SUBPROTOCOL, 400))
             return
-        known = await asyncio.to_thread(stations.password_hash, service, station_id)
+        try:
+            known = await asyncio.to_thread(stations.password_hash, service, station_id)
+        except VoisinError as fault:
+            await socket.send_denial_response(PlainTextResponse(fault.code, 503))
+            return
         if not _password_fits(socket.headers.get("authorization", ""), station_id, known):
             denial = PlainTextResponse("unknown station or wrong password", 401, _CHALLENGE)
             await socket.send_denial_response(denial)

@@ -28,6 +28,7 @@ _RESULT_ITEMS: Final = 3
 _ERROR_ITEMS: Final = 4
 _ID_CHARACTERS: Final = 36
 _DEPTH_MAX: Final = 64
+_SHOWN_CHARACTERS: Final = 64
 _DESCRIPTION_CHARACTERS: Final = 255
 _UNWRITABLE: Final = ("\0", "\\u0000")
 
@@ -110,7 +111,9 @@ def read_frame(text: str, version: Version) -> Message:
     if kind == ERROR or (kind == RESULT_ERROR and version is Version.V21):
         return _read_error(items)
     code = "PropertyConstraintViolation" if version is Version.V16 else "MessageTypeNotSupported"
-    raise MalformedFrameError(code, f"{kind!r} is no message type", _id_of(items))
+    raise MalformedFrameError(
+        code, f"{kind!r:.{_SHOWN_CHARACTERS}} is no message type", _id_of(items)
+    )
 
 
 def _read_array(text: str, version: Version) -> list[Any]:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.ocpp.frames import Call, MalformedFrameError, Version, read_frame
 
@@ -31,3 +33,35 @@ def test_a_wide_one_is_read():
     assert isinstance(
         read_frame(f'[2,"a","Heartbeat",{{"x":[{"{}," * 500}{{}}]}}]', Version.V16), Call
     )
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=3), inside),
+    max_leaves=6,
+)
+NEARLY = st.tuples(
+    st.sampled_from([2, 3, 4, 5, 6]) | ANYTHING,
+    st.text(max_size=40) | ANYTHING,
+    st.sampled_from(["Heartbeat", "Levitate"]) | ANYTHING,
+    st.just({}) | ANYTHING,
+).map(list)
+
+
+@pytest.mark.parametrize("version", list(Version))
+@given(document=ANYTHING | NEARLY | NEARLY.map(lambda items: items[:3]))
+def test_anything_is_a_message_or_is_refused_in_a_frame_that_can_be_read(version, document):
+    try:
+        read_frame(json.dumps(document), version)
+    except MalformedFrameError as fault:
+        kind, _, code, description, details = json.loads(fault.reply)
+        assert (kind, details) == (4, {})
+        assert code
+        assert len(description) <= 255
+
+
+@pytest.mark.parametrize("version", list(Version))
+@given(text=st.text())
+def test_so_is_any_text(version, text):
+    with pytest.raises(MalformedFrameError):
+        read_frame(text, version)

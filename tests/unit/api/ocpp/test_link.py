@@ -86,6 +86,22 @@ class TestWhoIsLetIn:
         assert answer.status_code == 400
         assert b"ocpp2.1, ocpp2.0.1, ocpp1.6" in answer.body
 
+    def test_nobody_is_told_that_a_password_is_wrong_if_it_cannot_be_looked_up(
+        self, at_the_yard, monkeypatch
+    ):
+        def failing(*_):
+            raise unavailable()
+
+        async def story(here):
+            monkeypatch.setattr("settlement.engine.charging.stations.password_hash", failing)
+            with pytest.raises(InvalidStatus) as caught:
+                async with here.station(Version.V16):
+                    pass
+            return caught.value.response
+
+        answer = at_the_yard(story)
+        assert (answer.status_code, answer.body) == (503, b"database_gone")
+
     def test_a_station_is_served_the_version_that_it_offers_first(self, at_the_yard):
         async def story(here):
             headers = {"Authorization": basic("CA-1", PASSWORD)}
