@@ -1,5 +1,6 @@
 """The real sessions are all rated and booked, and the page says what they come to."""
 
+import dataclasses
 import re
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,13 @@ class TestRunYear:
         assert told["charged_micros"] + told["beyond_deposit_micros"] == told["asked_micros"]
         assert told["asked_net_micros"] + told["asked_vat_micros"] == told["asked_micros"]
         assert found.entries == 3 * EXAMPLES
+
+    def test_never_takes_more_than_the_deposit(self, tmp_path):
+        greedy = [dataclasses.replace(one, delivered_wh=90_000) for one in some()]
+        told = year.run_year(greedy, tmp_path / "year.sqlite").totals
+        assert told["beyond_deposit_sessions"] > 0
+        assert told["charged_micros"] < told["asked_micros"]
+        assert told["charged_micros"] + told["refunded_micros"] == told["deposits_micros"]
 
     def test_leaves_books_that_replay(self, tmp_path):
         year.run_year(some(), tmp_path / "year.sqlite")

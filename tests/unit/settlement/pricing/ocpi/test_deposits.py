@@ -41,6 +41,13 @@ class TestDepositForTariff:
         made = tariff(element(priced("ENERGY", "0.1"), max_kwh=50), element(priced("ENERGY", 9)))
         assert deposit(made) == 1_000_000
 
+    def test_foresees_any_power_and_any_current(self):
+        for limit in ("max_power", "max_current"):
+            made = tariff(
+                element(priced("ENERGY", "0.1"), **{limit: 50}), element(priced("ENERGY", 9))
+            )
+            assert deposit(made) == 90_000_000
+
     def test_counts_time_once_at_the_dearer_price(self):
         made = tariff(element(priced("TIME", 1), priced("PARKING_TIME", 3)))
         assert deposit(made) == 6_000_000
