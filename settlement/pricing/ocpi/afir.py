@@ -85,7 +85,7 @@ def check_afir(tariff: OcpiTariff, power_w: Watts) -> tuple[Finding, ...]:
         return _out_of_order(tariff)
     found: list[Finding] = []
     if not any(_is_price_per_kwh(one) for one in display_order(tariff)):
-        detail = "from 50 kW there is a price per kWh, at any time"
+        detail = "from 50 kW the price is a price per kWh"
         found.append(Finding("afir_no_price_per_kwh", "elements", detail))
     for one in display_order(tariff):
         found.extend(_beyond_energy(one))

@@ -65,4 +65,6 @@ class Charging:
                 raise BadChargingError(f"periods[{index}]", "is not after what precedes it")
             if period.energy_wh < 0:
                 raise BadChargingError(f"periods[{index}].energy_wh", "is below zero")
+            if reserved and period.energy_wh:
+                raise BadChargingError(f"periods[{index}].energy_wh", "a reservation draws nothing")
             ends[reserved] = period.end_s

@@ -426,6 +426,10 @@ class TestCharging:
             ((Period(99, 120, 0),), "periods[0]"),
             ((Period(100, 120, 0), Period(119, 130, 0)), "periods[1]"),
             ((Period(100, 120, -1),), "periods[0].energy_wh"),
+            (
+                (Period(90, 95, 1, reservation=Reservation.RESERVATION),),
+                "periods[0].energy_wh",
+            ),
         ],
     )
     def test_refuses_periods_that_no_session_has(self, periods, where):
