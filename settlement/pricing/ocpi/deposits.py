@@ -12,7 +12,7 @@ from settlement.pricing.ocpi.cutting.charging import BadChargingError
 from settlement.pricing.ocpi.cutting.clock import LocalClock, Now
 from settlement.pricing.ocpi.cutting.plan import Mode, Plan, Rule, plan_of
 from settlement.pricing.ocpi.document.model import Dimension, OcpiTariff, PriceLimit, TaxIncluded
-from settlement.pricing.ocpi.totals import MICROS, gross_price
+from settlement.pricing.ocpi.document.unit_prices import MICROS
 
 _WH_PER_KWH: Final = 1_000
 _S_PER_HOUR: Final = 3_600
@@ -65,20 +65,20 @@ def deposit_for_tariff(
     clock = plan.clock(utc_offset_minutes, zone)
     reach = _Reach(plan, clock, requested_wh, longest_stay_s, start_s)
     total = (
-        _for_energy(tariff, reach.within(Dimension.ENERGY), requested_wh)
-        + _for_time(tariff, reach, longest_stay_s)
-        + _dearest(tariff, reach.within(Dimension.FLAT))
+        _for_energy(reach.within(Dimension.ENERGY), requested_wh)
+        + _for_time(reach, longest_stay_s)
+        + _dearest(reach.within(Dimension.FLAT))
     )
     bounded = _bounded(tariff, total)
     return Micros(int(-(-bounded // CENT_MICROS)) * CENT_MICROS)
 
 
-def _for_energy(tariff: OcpiTariff, rules: list[Rule], requested_wh: WattHours) -> Fraction:
+def _for_energy(rules: list[Rule], requested_wh: WattHours) -> Fraction:
     billed_wh = max((_stepped(requested_wh, rule) for rule in rules), default=0)
-    return Fraction(_dearest(tariff, rules) * billed_wh, _WH_PER_KWH)
+    return Fraction(_dearest(rules) * billed_wh, _WH_PER_KWH)
 
 
-def _for_time(tariff: OcpiTariff, reach: "_Reach", stay_s: int) -> Fraction:
+def _for_time(reach: "_Reach", stay_s: int) -> Fraction:
     """
     Return the most that time can cost.
 
@@ -91,7 +91,7 @@ def _for_time(tariff: OcpiTariff, reach: "_Reach", stay_s: int) -> Fraction:
         billed_s = stay_s + max(max(rule.component.step_size - 1, 0) for rule in rules)
     else:
         billed_s = max((_stepped(stay_s, rule) for rule in rules), default=0)
-    return Fraction(_dearest(tariff, rules) * billed_s, _S_PER_HOUR)
+    return Fraction(_dearest(rules) * billed_s, _S_PER_HOUR)
 
 
 def _stepped(used: int, rule: Rule) -> int:
@@ -99,8 +99,8 @@ def _stepped(used: int, rule: Rule) -> int:
     return -(-used // step) * step
 
 
-def _dearest(tariff: OcpiTariff, rules: Iterable[Rule]) -> Fraction:
-    return max((gross_price(tariff, rule.component) for rule in rules), default=_NOTHING)
+def _dearest(rules: Iterable[Rule]) -> Fraction:
+    return max((rule.price.gross for rule in rules), default=_NOTHING)
 
 
 def _bounded(tariff: OcpiTariff, total: Fraction) -> Fraction:

@@ -9,9 +9,9 @@ from settlement.pricing.ocpi.cutting.bands import Number, exact
 from settlement.pricing.ocpi.cutting.charging import Charging
 from settlement.pricing.ocpi.cutting.plan import Active, Mode, Rule, plan_of
 from settlement.pricing.ocpi.cutting.walking import Stretch, Walked, mode_of_reservation, walk
-from settlement.pricing.ocpi.document.model import Dimension, OcpiTariff, TaxIncluded
+from settlement.pricing.ocpi.document.model import Dimension, OcpiTariff
 from settlement.pricing.ocpi.rated import Line, LineKind, Rated, Segment
-from settlement.pricing.ocpi.totals import priced, totals
+from settlement.pricing.ocpi.totals import totals
 
 _WH_PER_KWH: Final = 1_000
 _S_PER_HOUR: Final = 3_600
@@ -93,7 +93,7 @@ def rate(tariff: OcpiTariff, charging: Charging) -> Rated:
     volumes = _Volumes()
     _count_reservation(volumes, reserved)
     _count_charging(volumes, charged)
-    lines = tuple(_line(tariff, one) for one in volumes)
+    lines = tuple(_line(one) for one in volumes)
     segments = (
         *(_segment(one, reserved=True) for one in reserved.stretches),
         *(_segment(one, reserved=False) for one in charged.stretches),
@@ -120,24 +120,26 @@ def _count_charging(volumes: _Volumes, charged: Walked) -> None:
         volumes.round_up(LineKind.TIME)
 
 
-def _line(tariff: OcpiTariff, volume: _Volume) -> Line:
-    component = volume.rule.component
+def _line(volume: _Volume) -> Line:
+    component, price = volume.rule.component, volume.rule.price
     billed = exact(volume.used + volume.extra)
-    vat_percent = (
-        None if tariff.tax_included is TaxIncluded.NOT_APPLICABLE else component.vat_percent
-    )
-    units = Fraction(billed, _UNITS[volume.kind])
-    net, vat = priced(tariff, component.price, vat_percent, units)
+    unit = _UNITS[volume.kind]
     return Line(
         kind=volume.kind,
         volume=billed,
         step_extra=volume.extra,
         unit_price=component.price,
-        vat_percent=vat_percent,
-        net_exact=net,
-        vat_exact=vat,
+        vat_percent=price.vat_percent,
+        net_exact=_product(price.net, billed, unit),
+        vat_exact=_product(price.vat, billed, unit),
         place=volume.rule.place,
     )
+
+
+def _product(price: Fraction, billed: Number, unit: int) -> Fraction:
+    """Return ``price`` times ``billed`` of ``unit``, with one quotient, which comes last."""
+    numerator = price.numerator * billed.numerator
+    return Fraction(numerator, price.denominator * billed.denominator * unit)
 
 
 def _segment(stretch: Stretch, *, reserved: bool) -> Segment:

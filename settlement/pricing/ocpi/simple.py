@@ -18,7 +18,7 @@ from settlement.pricing.ocpi.document.model import (
     Restrictions,
     TaxIncluded,
 )
-from settlement.pricing.ocpi.totals import gross_price
+from settlement.pricing.ocpi.document.unit_prices import unit_price
 from settlement.pricing.tariffs import Tariff
 
 FROM_THE_FIRST_WH: Final = Restrictions(min_kwh=Decimal("0.001"))
@@ -91,7 +91,7 @@ def is_simple(tariff: OcpiTariff) -> bool:
 def _is_simple(tariff: OcpiTariff, component: PriceComponent, limits: Restrictions) -> bool:
     if component.dimension in _TIMED:
         return component.price == 0
-    if gross_price(tariff, component).denominator != 1:
+    if unit_price(tariff, component).gross.denominator != 1:
         return False
     if component.dimension is Dimension.FLAT:
         return _from_the_first_wh(limits)
@@ -110,7 +110,7 @@ def _least(tariff: OcpiTariff, plan: Plan, rules: Iterable[Rule]) -> Fraction:
     seen: list[Fraction] = []
     covered = _Coverage(plan)
     for rule in rules:
-        seen.append(gross_price(tariff, rule.component))
+        seen.append(rule.price.gross)
         flat = rule.component.dimension is Dimension.FLAT
         limits = tariff.elements[rule.place[0]].restrictions
         if covered.add(rule) or (flat and _from_the_first_wh(limits)):

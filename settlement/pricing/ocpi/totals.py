@@ -9,37 +9,14 @@ from typing import Final
 from ledger.units import Micros
 from settlement.pricing.ocpi.document.model import (
     OcpiTariff,
-    PriceComponent,
     PriceLimit,
     TaxIncluded,
 )
+from settlement.pricing.ocpi.document.unit_prices import MICROS
 from settlement.pricing.ocpi.rated import Line, LineKind, Rated, Segment, VatLine
-
-MICROS: Final = 1_000_000
-"""Micros in a unit of the currency."""
 
 _PERCENT: Final = 100
 _NOTHING: Final = Fraction(0)
-
-
-def priced(
-    tariff: OcpiTariff, price: Decimal, vat_percent: Decimal | None, units: Fraction
-) -> tuple[Fraction, Fraction]:
-    """Return net and VAT, in exact micros, of so many kWh, hours or times at a price."""
-    stated = Fraction(price) * MICROS * units
-    if vat_percent is None:
-        return stated, _NOTHING
-    if tariff.tax_included is TaxIncluded.YES:
-        net = Fraction(stated * _PERCENT, _PERCENT + Fraction(vat_percent))
-        return net, stated - net
-    return stated, Fraction(stated * Fraction(vat_percent), _PERCENT)
-
-
-def gross_price(tariff: OcpiTariff, component: PriceComponent) -> Fraction:
-    """Return what a component costs with VAT, in micros per kWh, per hour, or once, exactly."""
-    taxed = tariff.tax_included is not TaxIncluded.NOT_APPLICABLE
-    vat_percent = component.vat_percent if taxed else None
-    return sum(priced(tariff, component.price, vat_percent, Fraction(1)), _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +42,11 @@ def totals(tariff: OcpiTariff, lines: tuple[Line, ...], segments: tuple[Segment,
     both are shared out by largest remainder.
     """
     came_to = any(not one.reserved for one in segments)
-    limits = _limit_lines(tariff, lines, least_applies=came_to)
-    lines = (*lines, *limits)
     by_rate = _by_rate(lines)
+    limits = _limit_lines(tariff, by_rate, least_applies=came_to)
+    if limits:
+        lines = (*lines, *limits)
+        by_rate = _by_rate(lines)
     net, gross = _added(by_rate.values())
     gross_micros = int(gross // 1)
     if tariff.tax_included is TaxIncluded.YES and not limits:
@@ -135,7 +114,7 @@ def shared(total: int, parts: Sequence[Fraction]) -> list[int]:
 
 
 def _limit_lines(
-    tariff: OcpiTariff, lines: tuple[Line, ...], *, least_applies: bool
+    tariff: OcpiTariff, by_rate: dict[Decimal | None, _Sum], *, least_applies: bool
 ) -> tuple[Line, ...]:
     """
     Return what the limits add or take, a line for each VAT rate.
@@ -144,7 +123,8 @@ def _limit_lines(
     on ``min_price`` and ``max_price``); a limit that states only the amount without tax moves the
     other in proportion. Net and VAT are moved for each rate in proportion to what it has.
     """
-    by_rate = _by_rate(lines)
+    if tariff.min_price is None and tariff.max_price is None:
+        return ()
     net, gross = _added(by_rate.values())
     least = tariff.min_price if least_applies else None
     wanted = _limited(net, gross, least, tariff.max_price)

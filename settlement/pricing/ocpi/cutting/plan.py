@@ -19,6 +19,7 @@ from settlement.pricing.ocpi.document.model import (
     Restrictions,
     Weekday,
 )
+from settlement.pricing.ocpi.document.unit_prices import UnitPrice, unit_price
 
 _PREPARED_MAX: Final = 256
 _STATES_MAX: Final = 4_096
@@ -59,6 +60,8 @@ class Rule:
 
     component: PriceComponent
     """What it costs."""
+    price: UnitPrice
+    """The same, net and VAT."""
     place: tuple[int, int]
     """Number of its element in the tariff, and its own in the element."""
     minutes: frozenset[int] | None
@@ -174,7 +177,7 @@ def plan_of(tariff: OcpiTariff) -> Plan:
     rules = [
         (
             element.restrictions.reservation,
-            axes.rule(component, (row, column), element.restrictions),
+            axes.rule(tariff, component, (row, column)),
         )
         for row, element in enumerate(tariff.elements)
         for column, component in enumerate(element.components)
@@ -213,14 +216,16 @@ class _Axes:
     minutes: Axis
     dates: Axis
 
-    def rule(self, component: PriceComponent, place: tuple[int, int], limits: Restrictions) -> Rule:
+    def rule(self, tariff: OcpiTariff, component: PriceComponent, place: tuple[int, int]) -> Rule:
         """Return a component with its restrictions as bands."""
+        limits = tariff.elements[place[0]].restrictions
         first, last = (
             None if x is None else epoch_day(x) for x in (limits.start_date, limits.end_date)
         )
         weekdays = frozenset(_WEEKDAYS[day] for day in limits.days)
         return Rule(
             component=component,
+            price=unit_price(tariff, component),
             place=place,
             minutes=self._minutes(limits),
             weekdays=weekdays or None,
