@@ -42,6 +42,9 @@ TEXT_MAX: Final = 262_144
 BRACKETS_MAX: Final = 2_000
 """Objects and lists that it may have; a reader of JSON takes stack for one inside another."""
 
+COMPONENTS_MAX: Final = 500
+"""Price components that it may have; every change of price is looked up among all of them."""
+
 _STEP_WHERE_ABSENT: Final = 1
 _PERCENT_MAX: Final = 100
 _OF_RESERVATIONS: Final = frozenset({Dimension.FLAT, Dimension.TIME})
@@ -125,6 +128,8 @@ def parse_tariff(document: Mapping[str, object]) -> OcpiTariff:
         If a field is known to neither version.
     InexactTariffNumberError
         If a number is a binary floating point number.
+    TariffTooLargeError
+        If there are too many price components.
     """
     top = Fields(document, "")
     tariff = OcpiTariff(
@@ -146,6 +151,9 @@ def parse_tariff(document: Mapping[str, object]) -> OcpiTariff:
         last_updated=top.take("last_updated", _moment_text),
     )
     top.end()
+    components = sum(len(element.components) for element in tariff.elements)
+    if components > COMPONENTS_MAX:
+        raise TariffTooLargeError(f"{components} price components, more than {COMPONENTS_MAX}")
     _check_limits(tariff)
     return tariff
 

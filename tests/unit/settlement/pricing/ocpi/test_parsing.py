@@ -23,6 +23,7 @@ from settlement.pricing.ocpi.document.fields import (
 )
 from settlement.pricing.ocpi.document.parsing import (
     BRACKETS_MAX,
+    COMPONENTS_MAX,
     TEXT_MAX,
     MalformedTariffError,
     TariffTooLargeError,
@@ -254,6 +255,15 @@ class TestParseTariff:
     def test_refuses_what_is_no_object(self, value):
         with pytest.raises((BadTariffFieldError, MissingTariffFieldError)):
             parse_tariff(value)
+
+    @pytest.mark.parametrize(("count", "refused"), [(COMPONENTS_MAX, 0), (COMPONENTS_MAX + 1, 1)])
+    def test_refuses_more_components_than_anybody_needs(self, count, refused):
+        made = document(*[element(ENERGY, ENERGY)] * (count // 2), *[element(ENERGY)] * (count % 2))
+        try:
+            outcome = parse_tariff(made).tariff_id
+        except TariffTooLargeError as fault:
+            outcome = fault.code
+        assert outcome == ("t", "tariff_too_large")[refused]
 
     def test_knows_which_sessions_it_governs(self):
         made = parse_tariff(FULL)
