@@ -5,8 +5,20 @@ from typing import Final
 
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours, Watts
+from settlement.charging.plausibility import (
+    RegisterOverlapsError,
+    check_goes_on,
+    check_metered_time,
+    check_serial,
+    check_wrap,
+)
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
-from settlement.metering.ocmf_energy import energy_between, register_pair, register_wh
+from settlement.metering.ocmf_energy import (
+    RecordBackwardsError,
+    energy_between,
+    register_pair,
+    register_wh,
+)
 from settlement.metering.validation import check_power
 
 _PAGE_MAX: Final = 2**32 - 1
@@ -48,15 +60,6 @@ class PageTooHighError(UnverifiedReading):
         super().__init__("page_too_high", f"page {page} is above {_PAGE_MAX}")
 
 
-class BrokenRegisterError(UnverifiedReading):
-    """The begin does not go on where the station's meter stood before."""
-
-    def __init__(self, begin_wh: int, previous_wh: int) -> None:
-        super().__init__(
-            "broken_register", f"the record begins at {begin_wh} Wh, the meter was at {previous_wh}"
-        )
-
-
 class SlicesDisagreeError(UnverifiedReading):
     """The fiscal records of the session do not sum to its energy (law L3)."""
 
@@ -64,6 +67,18 @@ class SlicesDisagreeError(UnverifiedReading):
         super().__init__(
             "slices_disagree", f"fiscal records say {slices_wh} Wh, the record {energy_wh} Wh"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredSpan:
+    """Where another session of the same meter began and ended, by its signed record."""
+
+    page: int
+    """Transaction page of that record."""
+    begin_wh: WattHours
+    """Register at its begin, in Wh."""
+    end_wh: WattHours
+    """Register at its end, in Wh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,12 @@ class RecordContext:
     """Now, in Unix seconds."""
     slices_wh: WattHours
     """Energy of all fiscal records of the session, in Wh."""
+    meter_serial: str = ""
+    """Serial number of the enrolled meter; empty if it does not matter."""
+    register_modulus_wh: WattHours | None = None
+    """Where the meter's register begins again at 0, in Wh, if the maker says so."""
+    spans: tuple[MeteredSpan, ...] = ()
+    """What other sessions of the meter were billed by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +141,65 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
         If the meter flags one of them.
     MalformedRecordError
         If one of them shows no plain decimal number.
+    SerialChangedError
+        If it is of another meter than the enrolled one.
     RecordBackwardsError
         If the end lies below the begin.
+    RegisterWrappedError
+        If the register began again at 0 in between, as its maker says it does.
     BrokenRegisterError
         If it begins below where the meter stood.
+    RegisterOverlapsError
+        If it ends above where a later session began.
     ImplausiblePowerError
-        If more energy came than the meter can carry.
+        If more energy came than the meter can carry, by the service's clock or by its own.
     SlicesDisagreeError
         If the fiscal records sum to something else.
     """
     _check_binding(record, context)
+    check_serial(record.meter_serial, context.meter_serial)
     begin, end = register_pair(record)
-    energy = energy_between(begin, end)
-    begin_wh = register_wh(begin)
-    if context.previous_end_wh is not None and begin_wh < context.previous_end_wh:
-        raise BrokenRegisterError(begin_wh, context.previous_end_wh)
+    energy = _energy(begin, end, context)
+    _check_neighbors(record.pagination_number, register_wh(begin), register_wh(end), context)
     check_power(energy, context.now_s - context.opened_s, context.rated_power_w)
+    check_metered_time(begin, end, energy, context.rated_power_w)
     if context.slices_wh != energy:
         raise SlicesDisagreeError(context.slices_wh, energy)
     return SessionEnergy(energy, begin, end, record.pagination_number)
+
+
+def _check_neighbors(
+    page: int, begin_wh: WattHours, end_wh: WattHours, context: RecordContext
+) -> None:
+    """Check that the register goes on from the session before, and the one after from here."""
+    before = [span.end_wh for span in context.spans if span.page < page]
+    if context.previous_end_wh is not None:
+        before.append(context.previous_end_wh)
+    check_goes_on(
+        begin_wh,
+        max(before, default=None),
+        context.register_modulus_wh,
+        elapsed_s=context.now_s - context.opened_s,
+        rated_power_w=context.rated_power_w,
+    )
+    after = [span.begin_wh for span in context.spans if span.page > page]
+    if after and end_wh > min(after):
+        raise RegisterOverlapsError(end_wh, min(after))
+
+
+def _energy(begin: OcmfReading, end: OcmfReading, context: RecordContext) -> WattHours:
+    """Return the energy between two readings; a turn of the register is named as one."""
+    try:
+        return energy_between(begin, end)
+    except RecordBackwardsError:
+        check_wrap(
+            register_wh(begin),
+            register_wh(end),
+            context.register_modulus_wh,
+            elapsed_s=context.now_s - context.opened_s,
+            rated_power_w=context.rated_power_w,
+        )
+        raise
 
 
 def _check_binding(record: OcmfRecord, context: RecordContext) -> None:

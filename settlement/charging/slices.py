@@ -1,7 +1,6 @@
 """Read a fiscal record: the energy of a session in one interval."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.errors import UnverifiedReading
@@ -10,10 +9,9 @@ from settlement.charging.records import ForeignRecordError, UnbindableRecordErro
 from settlement.metering.intervals import end_s, interval_of
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
 from settlement.metering.ocmf_energy import check_usable, energy_between
-from settlement.metering.ocmf_json import MalformedRecordError
+from settlement.metering.ocmf_time import instant_s
 
 _READINGS: Final = 2
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_UNKNOWN: Final = "U"
 _TIME_UNUSABLE: Final = "t"
 _ENERGY_UNITS: Final = frozenset({"kWh", "Wh"})
@@ -83,25 +81,6 @@ def slice_of(record: OcmfRecord, *, interval_s: int, id_tag: str) -> FiscalSlice
         end_s=until_s,
         energy_wh=energy_between(begin, end),
     )
-
-
-def instant_s(reading: OcmfReading) -> UnixSeconds:
-    """
-    Return the instant of a reading (OCMF 1.4.1, table 7): ``2018-07-24T13:22:04,000+0200 S``.
-
-    Fractions of a second are dropped.
-
-    Raises
-    ------
-    MalformedRecordError
-        If ``TM`` is no instant.
-    """
-    stamp = reading.time.split(" ")[0].replace(",", ".")
-    try:
-        moment = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%f%z")
-    except ValueError as fault:
-        raise MalformedRecordError(f"{reading.time!r} is no instant") from fault
-    return UnixSeconds((moment - _EPOCH) // timedelta(seconds=1))
 
 
 def _check_time(reading: OcmfReading) -> None:

@@ -1,6 +1,7 @@
 """What the passing of time brings: intervals that are over, deposits that are overdue."""
 
 from settlement.engine.charging.closing import expire_overdue
+from settlement.engine.charging.transactions import settle_waiting
 from settlement.engine.checkpoints import close_day
 from settlement.engine.finality import advance
 from settlement.engine.market.intervals import settle_interval
@@ -14,9 +15,10 @@ def tick(service: Service) -> int:
     Settle every interval that is over and complete, or whose grace has passed; return how many.
 
     One after the other: an interval waits for the one before it, so none is ever passed over. Also
-    gives back overdue deposits, closes the day with a checkpoint and delivers what the chain has
-    not taken yet. Call it as often as you like.
+    judges what reports of stations waited for, gives back overdue deposits, closes the day with a
+    checkpoint and delivers what the chain has not taken yet. Call it as often as you like.
     """
+    settle_waiting(service)
     expire_overdue(service)
     settled = 0
     with service.reading() as connection:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, Watts
+from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, WattHours, Watts
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
 from settlement.pricing.tariffs import Tariff
 
@@ -96,6 +96,8 @@ class Meter:
     """First instant its signature counts, in Unix seconds."""
     valid_until_s: UnixSeconds
     """First instant it counts no more, in Unix seconds."""
+    register_modulus_wh: WattHours | None = None
+    """Where its register begins again at 0, in Wh, if the maker says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,28 @@ def take(
     return Verdict(outcome, replayed=False)
 
 
+def first_outcome(connection: Connection, key: str) -> Outcome:
+    """Return the answer that the first message under a business key got; there must be one."""
+    found = connection.execute(select(inbox.c.outcome).where(inbox.c.key == key)).scalar_one()
+    return dict(json.loads(found))
+
+
 def content_hash(message: Message) -> bytes:
     """Return what tells whether a message came before with the same content."""
     return hashlib.sha256(message.body).digest()
+
+
+def refusal_hash(message: Message) -> bytes:
+    """Return what a refusal is known by: what the message is about and what it says."""
+    return hashlib.sha256(message.key.encode() + b"\0" + message.body).digest()
+
+
+def is_refused(connection: Connection, message: Message) -> bool:
+    """Return whether the message, with just this content, was refused before."""
+    known = connection.execute(
+        select(refusal.c.seq).where(refusal.c.content_hash == refusal_hash(message))
+    ).scalar()
+    return known is not None
 
 
 def refuse(
@@ -119,12 +138,9 @@ def refuse(
     at_s: UnixSeconds,
 ) -> None:
     """Keep a refused message with its reason, once, and journal it."""
-    content = hashlib.sha256(message.key.encode() + b"\0" + message.body).digest()
-    known = connection.execute(
-        select(refusal.c.seq).where(refusal.c.content_hash == content)
-    ).scalar()
-    if known is not None:
+    if is_refused(connection, message):
         return
+    content = refusal_hash(message)
     connection.execute(
         refusal.insert().values(
             kind=message.kind,

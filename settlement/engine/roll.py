@@ -101,6 +101,7 @@ def _store(connection: Connection, roster: Roster) -> None:
                 "curve": one.curve,
                 "public_key": one.public_key,
                 "rated_power_w": one.rated_power_w,
+                "register_modulus_wh": one.register_modulus_wh,
             }
             for one in roster.meters
         ],

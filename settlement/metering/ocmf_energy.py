@@ -84,7 +84,7 @@ def register_pair(record: OcmfRecord) -> tuple[OcmfReading, OcmfReading]:
         If the meter flags one as not to be billed.
     """
     # One walk over the readings: what is left after the begin is where an end may stand.
-    readings = (one for one in record.readings if one.unit in _EXPONENTS and is_billed(one.obis))
+    readings = (one for one in record.readings if is_energy(one))
     begin = next((one for one in readings if one.reason in _BEGIN), None)
     if begin is None:
         raise IncompleteRecordError("begin")
@@ -94,6 +94,11 @@ def register_pair(record: OcmfRecord) -> tuple[OcmfReading, OcmfReading]:
     check_usable(begin)
     check_usable(ends[-1])
     return begin, ends[-1]
+
+
+def is_energy(reading: OcmfReading) -> bool:
+    """Return whether a reading is of a register that energy is billed by."""
+    return reading.unit in _EXPONENTS and is_billed(reading.obis)
 
 
 def is_billed(obis: str) -> bool:

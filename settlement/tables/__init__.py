@@ -2,11 +2,12 @@
 The settlement service's tables, beside the ledger's in one database.
 
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
-``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``) is written once;
-triggers refuse to change or delete it. ``session``, ``intent``,
-``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
-an event. ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
-``subscriber`` is who is told of events, and how far it was told.
+``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
+``signed_record``, ``kept_report``) is written once; triggers refuse to change or delete it.
+``session``, ``intent``, ``lane`` and ``run_state`` say where something stands now and may move on;
+every step they take is an event. ``register_head`` repeats the newest ``reading`` of each register,
+and moves with it. ``waiting_report`` names the kept reports of stations that are still to be
+judged. ``subscriber`` is who is told of events, and how far it was told.
 ``latency`` holds wall times for display and never enters the journal.
 A row of ``break_`` is opened when a break is found and closed when it is gone, and both are in the
 journal.
@@ -17,12 +18,15 @@ from typing import Final
 from settlement.tables.charging import (
     cdr,
     charge_line,
+    kept_report,
     latency,
     session,
+    signed_record,
     slice_,
     station_event,
     subscriber,
     tariff,
+    waiting_report,
 )
 from settlement.tables.evidence import (
     event,
@@ -54,6 +58,8 @@ IMMUTABLE: Final = (
     "charge_line",
     "cdr",
     "rejudged",
+    "signed_record",
+    "kept_report",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
 
@@ -68,6 +74,7 @@ __all__ = [
     "frame",
     "inbox",
     "intent",
+    "kept_report",
     "lane",
     "latency",
     "line",
@@ -84,10 +91,12 @@ __all__ = [
     "run",
     "run_state",
     "session",
+    "signed_record",
     "slice_",
     "station",
     "station_event",
     "subscriber",
     "tariff",
+    "waiting_report",
     "wallet",
 ]

@@ -31,6 +31,8 @@ session = Table(
     Column("vat_micros", Int),
     Column("record", Text),
     Column("total_micros", Int),
+    Column("evse_id", Int),
+    Column("held_code", Text),
     UniqueConstraint("station_id", "station_transaction", name="uq_session_transaction"),
     Index("ix_session_state", "state"),
 )
@@ -69,6 +71,38 @@ station_event = Table(
     Column("offline", Int, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     UniqueConstraint("station_id", "station_transaction", "seq_no", name="uq_station_event"),
+)
+
+signed_record = Table(
+    "signed_record",
+    metadata,
+    Column("session_id", Text, ForeignKey("session.session_id"), nullable=False),
+    Column("page", Int, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("at_s", Int, nullable=False),
+    UniqueConstraint("session_id", "page", name="uq_signed_record"),
+)
+
+kept_report = Table(
+    "kept_report",
+    metadata,
+    Column("content_hash", LargeBinary, primary_key=True),
+    Column("station_id", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at_s", Int, nullable=False),
+)
+
+waiting_report = Table(
+    "waiting_report",
+    metadata,
+    Column("content_hash", LargeBinary, ForeignKey("kept_report.content_hash"), primary_key=True),
+    Column("station_id", Text, nullable=False),
+    Column("station_transaction", Text),
+    Column("session_id", Text),
+    Column("phase", Text, nullable=False),
+    Column("until_s", Int),
+    Index("ix_waiting_report_session", "session_id"),
+    Index("ix_waiting_report_transaction", "station_id", "station_transaction"),
 )
 
 charge_line = Table(

@@ -55,6 +55,7 @@ meter = Table(
     Column("curve", Text, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
     Column("rated_power_w", Int, nullable=False),
+    Column("register_modulus_wh", Int),
     UniqueConstraint("meter_id", "valid_from_s", name="uq_meter_id_from"),
 )
 

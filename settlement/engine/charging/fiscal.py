@@ -7,12 +7,13 @@ from sqlalchemy import Connection, func, select
 from ledger.errors import UnverifiedReading, VoisinError, WrongState
 from settlement.charging.reports import TransactionReport
 from settlement.charging.slices import slice_of
+from settlement.engine.charging import kept
 from settlement.engine.charging.running import (
     by_transaction,
     keep_refused,
     keep_slice,
+    narrowed,
     report_message,
-    station_message,
     terms_of,
 )
 from settlement.engine.intake import Outcome, Verdict, emit, take
@@ -52,10 +53,13 @@ def take_slices(service: Service, told: TransactionReport) -> None:
     UnverifiedReading
         If a record does not prove what it says.
     """
-    for text in fiscal_records(service, told):
-        with service.writing() as connection:
-            taken = take_slice(service, connection, told, text)
-        unwrap(taken)
+    texts = fiscal_records(service, told)
+    if not texts:
+        return
+    with service.writing() as connection:
+        taken = [take_slice(service, connection, told, text) for text in texts]
+    for one in taken:
+        unwrap(one)
 
 
 def take_slice(
@@ -75,7 +79,7 @@ def take_slice(
         key = meter_key(connection, terms_of(found).meter_id, service.clock.now_s())
         verify_record(record, key)
         part = slice_of(record, interval_s=service.rules.interval_s, id_tag=found["id_tag"])
-        interval = _open_interval(connection, part.interval)
+        interval = open_interval(connection, part.interval)
         keep_slice(connection, found["session_id"], replace(part, interval=interval), text)
         emit(
             connection,
@@ -87,8 +91,12 @@ def take_slice(
         )
         return {"interval": interval, "energy_wh": part.energy_wh}
 
-    message = station_message(f"slice/{_page_of(text)}", told.station_id, text.encode(), trace_id)
-    return take(connection, service.book, message, at_s=service.clock.now_s(), judge=judge)
+    one = narrowed(told, text, key=f"slice/{_page_of(text)}")
+    at_s = service.clock.now_s()
+    taken = take(connection, service.book, report_message(one, trace_id), at_s=at_s, judge=judge)
+    if isinstance(taken, VoisinError):
+        kept.keep(connection, one, at_s=at_s)
+    return taken
 
 
 def fiscal_records(service: Service, told: TransactionReport) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ def records_of_kind(told: TransactionReport, kind: str) -> tuple[str, ...]:
     return tuple(text for text in told.records if parse_record(text).pagination_kind == kind)
 
 
-def _open_interval(connection: Connection, interval: int) -> int:
+def open_interval(connection: Connection, interval: int) -> int:
     """Return the interval, or the first one not settled: late energy is traded late, not lost."""
     newest = connection.execute(select(func.max(run.c.interval))).scalar()
     return interval if newest is None else max(interval, newest + 1)

@@ -1,18 +1,26 @@
 """Look up sessions by what a station knows of them, and keep what it sent."""
 
 import json
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, func, select
 
 from ledger.errors import VoisinError
 from ledger.units import UnixSeconds, WattHours, Watts
-from settlement.charging.records import RecordContext
-from settlement.charging.reports import TransactionReport
+from settlement.charging.records import MeteredSpan, RecordContext
+from settlement.charging.reports import Phase, TransactionReport
 from settlement.charging.slices import FiscalSlice
 from settlement.charging.terms import Opening, SessionTerms
 from settlement.engine.intake import Message, refuse
 from settlement.engine.service import Service
-from settlement.tables import session, slice_
+from settlement.metering.ocmf import parse_record
+from settlement.metering.ocmf_energy import register_pair, register_wh
+from settlement.tables import meter, session, slice_
+
+_SPANS_MAX: Final = 8
+"""Sessions that a record is compared with; more lie too far back for a station to catch up on."""
 
 
 def by_tag(connection: Connection, station_id: str, id_tag: str) -> RowMapping | None:
@@ -73,32 +81,70 @@ def record_context(
     connection: Connection, found: RowMapping, rated_power_w: Watts, now_s: UnixSeconds
 ) -> RecordContext:
     """Return what a transaction record of the session is judged against."""
-    slices = connection.execute(
-        select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
-            slice_.c.session_id == found["session_id"]
-        )
-    ).scalar_one()
-    before = connection.execute(
-        select(func.max(session.c.begin_wh + session.c.energy_wh)).where(
-            session.c.station_id == found["station_id"],
-            session.c.session_id != found["session_id"],
-            session.c.state.in_(("closing", "closed")),
-        )
-    ).scalar()
+    known = connection.execute(
+        select(meter.c.serial, meter.c.register_modulus_wh)
+        .where(meter.c.meter_id == terms_of(found).meter_id)
+        .order_by(meter.c.valid_from_s.desc())
+    ).first()
+    serial, modulus = known or ("", None)
     return RecordContext(
         id_tag=found["id_tag"],
         page_at_open=found["page_at_open"],
-        previous_end_wh=None if before is None else WattHours(before),
+        previous_end_wh=None,
         rated_power_w=rated_power_w,
         opened_s=UnixSeconds(found["opened_s"]),
         now_s=now_s,
-        slices_wh=WattHours(slices),
+        slices_wh=sliced_wh(connection, found["session_id"]),
+        meter_serial=serial,
+        register_modulus_wh=None if modulus is None else WattHours(modulus),
+        spans=_spans(connection, found),
     )
+
+
+def sliced_wh(connection: Connection, session_id: str) -> WattHours:
+    """Return the energy of all fiscal records of a session, in Wh."""
+    total = connection.execute(
+        select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
+            slice_.c.session_id == session_id
+        )
+    ).scalar_one()
+    return WattHours(total)
+
+
+def _spans(connection: Connection, found: RowMapping) -> tuple[MeteredSpan, ...]:
+    """Return what the station's latest other sessions were billed by, not ``meterStart``."""
+    records = connection.execute(
+        select(session.c.record)
+        .where(
+            session.c.station_id == found["station_id"],
+            session.c.session_id != found["session_id"],
+            session.c.state.in_(("closing", "closed")),
+            session.c.record.is_not(None),
+        )
+        .order_by(session.c.transaction_id.desc())
+        .limit(_SPANS_MAX)
+    ).scalars()
+    return tuple(_span_of(text) for text in records)
+
+
+@lru_cache(maxsize=1_024)
+def _span_of(text: str) -> MeteredSpan:
+    """Return what a record that was billed by says; its text never changes."""
+    record = parse_record(text)
+    begin, end = register_pair(record)
+    return MeteredSpan(record.pagination_number, register_wh(begin), register_wh(end))
 
 
 def report_message(told: TransactionReport, trace_id: str) -> Message:
     """Return a report as a message, under its business key."""
     return station_message(told.key, told.station_id, told.body, trace_id)
+
+
+def narrowed(told: TransactionReport, text: str, *, key: str) -> TransactionReport:
+    """Return what a report says with one of its records alone, under a business key of its own."""
+    return replace(
+        told, phase=Phase.UPDATED, values=(), records=(text,), key=key, body=text.encode()
+    )
 
 
 def station_message(key: str, station_id: str, body: bytes, trace_id: str) -> Message:

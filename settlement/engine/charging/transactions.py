@@ -3,25 +3,29 @@
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection
 
-from ledger.errors import NotPermitted
-from ledger.units import Micros
+from ledger.units import Micros, UnixSeconds
 from settlement.charging.reports import Admission, Answer, Phase, TransactionReport
-from settlement.engine.charging import closing, fiscal
-from settlement.engine.charging.running import by_tag, keep_refused, report_message, station_message
-from settlement.engine.intake import Outcome, emit, take
-from settlement.engine.service import Service, unwrap
-from settlement.tables import session
+from settlement.engine.charging import kept
+from settlement.engine.charging.reported import matching, waiting
+from settlement.engine.charging.reported.ending import ended
+from settlement.engine.charging.reported.going import went_on
+from settlement.engine.charging.reported.sequence import completeness_of, note
+from settlement.engine.charging.reported.starting import NoDepositError, started
+from settlement.engine.charging.running import (
+    by_tag,
+    keep_refused,
+    report_message,
+    station_message,
+)
+from settlement.engine.intake import MessageDiffersError, emit, refuse
+from settlement.engine.service import Service
 
 _ADMITTED: Final = frozenset({"open", "charging"})
 
-
-class NoDepositError(NotPermitted):
-    """No confirmed deposit stands behind the idTag at this station."""
-
-    def __init__(self, station_id: str, id_tag: str) -> None:
-        super().__init__("no_deposit", f"{station_id}: no open deposit for idTag {id_tag!r}")
+settle_waiting = waiting.settle_waiting
+"""Judge what has waited long enough; the clockwork calls it."""
 
 
 def authorize(service: Service, *, station_id: str, id_tag: str) -> Admission:
@@ -38,70 +42,94 @@ def authorize(service: Service, *, station_id: str, id_tag: str) -> Admission:
     return Admission(accepted=False, max_cost_micros=None)
 
 
+def connector_freed(service: Service, *, station_id: str, evse_id: int, at_s: UnixSeconds) -> None:
+    """Hold what still runs on a connector that the station says is free (status Available)."""
+    waiting.connector_freed(service, station_id=station_id, evse_id=evse_id, at_s=at_s)
+
+
 def report(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[], int]) -> Answer:
     """
     Judge what a station says of a transaction, and say what to answer.
 
-    Idempotent by station and key, since a retry may carry a new message id. ``elapsed_ns`` says how
-    long ago the frame was received.
+    Idempotent by station and key, since a retry may carry a new message id. A numbered message that
+    comes again with other content is kept as refused and answered like the first. ``elapsed_ns``
+    says how long ago the frame was received.
 
     Raises
     ------
     NoDepositError
         If a transaction starts and no confirmed deposit stands behind its idTag.
+    ConcurrentTransactionError
+        If it starts and its idTag is in another transaction.
     UnknownTransactionError
-        If the station runs no such transaction.
+        If the station runs no such transaction, and its start is not to be waited for.
+    EnergyWithoutDepositError
+        If energy was given, and signed for, behind which there is no deposit.
     UnverifiedReading
         If a record does not prove what it says; the deposit stays where it is.
     """
-    match told.phase:
-        case Phase.STARTED:
-            return _started(service, told)
-        case Phase.UPDATED:
-            fiscal.take_slices(service, told)
-        case Phase.ENDED:
-            closing.stop(service, told, elapsed_ns=elapsed_ns)
-    return Answer(accepted=True, transaction=told.transaction or "")
+    if told.seq_no is not None and told.phase is not Phase.STARTED and not _noted(service, told):
+        return _answer(service, told)
+    if told.phase is Phase.STARTED:
+        answer = started(service, told)
+        if told.seq_no is not None and _noted(service, told) and told.transaction:
+            waiting.catch_up(service, told.station_id, told.transaction, elapsed_ns=elapsed_ns)
+        return answer
+    if _comes_early(service, told):
+        if told.phase is Phase.ENDED or told.records:
+            waiting.wait_for_start(service, told)
+        return _answer(service, told)
+    if told.phase is Phase.UPDATED:
+        went_on(service, told, elapsed_ns=elapsed_ns)
+    else:
+        ended(service, told, elapsed_ns=elapsed_ns)
+    return _answer(service, told)
 
 
-def _started(service: Service, told: TransactionReport) -> Answer:
-    tag = told.id_tag or ""
+def _noted(service: Service, told: TransactionReport) -> bool:
+    """Note a numbered message; refuse it if another one had its number."""
     with service.writing() as connection:
-        found = by_tag(connection, told.station_id, tag)
-        trace_id = found["session_id"] if found else ""
-        taken = take(
+        fitting = note(connection, told)
+        if not fitting:
+            at_s = service.clock.now_s()
+            message = report_message(told, "")
+            kept.keep(connection, told, at_s=at_s)
+            refuse(connection, service.book, message, MessageDiffersError(message.key), at_s=at_s)
+        elif told.phase is Phase.ENDED:
+            _tell_gaps(service, connection, told)
+    return fitting
+
+
+def _tell_gaps(service: Service, connection: Connection, told: TransactionReport) -> None:
+    """Tell the operator what is missing of a transaction that ended; it holds nothing."""
+    known = completeness_of(connection, told)
+    found = matching.find(connection, told)
+    if known.gaps and found is not None and found["state"] == "charging":
+        emit(
             connection,
-            service.book,
-            report_message(told, trace_id),
+            "transaction_incomplete",
+            trace_id=found["session_id"],
             at_s=service.clock.now_s(),
-            judge=lambda: _start(service, connection, told, tag),
+            gaps=[list(gap) for gap in known.gaps],
         )
-    return Answer(accepted=True, transaction=str(unwrap(taken).outcome["transaction_id"]))
 
 
-def _start(service: Service, connection: Connection, told: TransactionReport, tag: str) -> Outcome:
-    found = by_tag(connection, told.station_id, tag)
-    if found is None or found["state"] != "open":
-        raise NoDepositError(told.station_id, tag)
-    newest = connection.execute(select(func.max(session.c.transaction_id))).scalar()
-    number = (newest or 0) + 1
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == found["session_id"])
-        .values(
-            state="charging",
-            transaction_id=number,
-            station_transaction=told.transaction or str(number),
-            started_s=told.at_s,
-            begin_wh=told.register_wh,
-        )
+def _comes_early(service: Service, told: TransactionReport) -> bool:
+    """Say whether the start of a numbered transaction may still come."""
+    if told.seq_no is None or told.transaction is None:
+        return False
+    with service.reading() as connection:
+        return matching.find(connection, told) is None
+
+
+def _answer(service: Service, told: TransactionReport) -> Answer:
+    """Return what a report is answered that is no start."""
+    with service.reading() as connection:
+        found = matching.find(connection, told)
+    if found is None:
+        return Answer(accepted=True, transaction=told.transaction or "")
+    return Answer(
+        accepted=True,
+        transaction=found["station_transaction"],
+        max_cost_micros=Micros(found["deposit_micros"]),
     )
-    emit(
-        connection,
-        "session_started",
-        trace_id=found["session_id"],
-        at_s=service.clock.now_s(),
-        transaction_id=number,
-        meter_start_wh=told.register_wh,
-    )
-    return {"transaction_id": told.transaction or number}

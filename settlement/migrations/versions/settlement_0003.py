@@ -1,4 +1,4 @@
-"""Make the tables of tariffs, stations' events, charge detail records and who is told of them."""
+"""Make the tables of tariffs, stations' events and reports, charge detail records and webhooks."""
 
 from typing import Final
 
@@ -10,14 +10,39 @@ from ledger.store.migrating import guard
 revision: Final = "settlement_0003"
 down_revision: Final = "settlement_0002"
 _INT: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_IMMUTABLE: Final = ("tariff", "station_event", "charge_line", "cdr", "rejudged")
+_IMMUTABLE: Final = (
+    "tariff",
+    "station_event",
+    "charge_line",
+    "cdr",
+    "rejudged",
+    "signed_record",
+    "kept_report",
+)
 
 
 def upgrade() -> None:
     """Make the tables and guard those whose rows may not change."""
-    for make in (_tariff, _station_event, _charge_line, _cdr, _subscriber, _rejudged):
+    for make in (
+        _columns,
+        _tariff,
+        _station_event,
+        _charge_line,
+        _cdr,
+        _subscriber,
+        _rejudged,
+        _signed_record,
+        _kept_report,
+        _waiting_report,
+    ):
         make()
     guard(op.get_bind(), _IMMUTABLE)
+
+
+def _columns() -> None:
+    op.add_column("session", sa.Column("evse_id", _INT, nullable=True))
+    op.add_column("session", sa.Column("held_code", sa.Text(), nullable=True))
+    op.add_column("meter", sa.Column("register_modulus_wh", _INT, nullable=True))
 
 
 def _tariff() -> None:
@@ -106,4 +131,51 @@ def _rejudged() -> None:
             ["refusal_seq"], ["refusal.seq"], name=op.f("fk_rejudged_refusal_seq")
         ),
         sa.PrimaryKeyConstraint("refusal_seq", name=op.f("pk_rejudged")),
+    )
+
+
+def _signed_record() -> None:
+    op.create_table(
+        "signed_record",
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("page", _INT, nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("at_s", _INT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["session.session_id"], name=op.f("fk_signed_record_session_id")
+        ),
+        sa.UniqueConstraint("session_id", "page", name="uq_signed_record"),
+    )
+
+
+def _kept_report() -> None:
+    op.create_table(
+        "kept_report",
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("station_id", sa.Text(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("at_s", _INT, nullable=False),
+        sa.PrimaryKeyConstraint("content_hash", name=op.f("pk_kept_report")),
+    )
+
+
+def _waiting_report() -> None:
+    op.create_table(
+        "waiting_report",
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("station_id", sa.Text(), nullable=False),
+        sa.Column("station_transaction", sa.Text(), nullable=True),
+        sa.Column("session_id", sa.Text(), nullable=True),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("until_s", _INT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["content_hash"],
+            ["kept_report.content_hash"],
+            name=op.f("fk_waiting_report_content_hash"),
+        ),
+        sa.PrimaryKeyConstraint("content_hash", name=op.f("pk_waiting_report")),
+    )
+    op.create_index("ix_waiting_report_session", "waiting_report", ["session_id"])
+    op.create_index(
+        "ix_waiting_report_transaction", "waiting_report", ["station_id", "station_transaction"]
     )

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import UnverifiedReading
+from settlement.charging.plausibility import BrokenRegisterError
 from settlement.charging.records import (
-    BrokenRegisterError,
     ForeignRecordError,
     NotATransactionRecordError,
     OldPageError,

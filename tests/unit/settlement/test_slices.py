@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.charging.records import ForeignRecordError, UnbindableRecordError
-from settlement.charging.slices import NotASliceError, instant_s, slice_of
+from settlement.charging.slices import NotASliceError, slice_of
 from settlement.metering.ocmf import OcmfReading, OcmfRecord
 from settlement.metering.ocmf_energy import RecordBackwardsError, UnusableEnergyError
 from settlement.metering.ocmf_json import MalformedRecordError
+from settlement.metering.ocmf_time import instant_s
 
 TAG = "0123456789ABCDEF0123"
 TEN = 1_557_136_800
