@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from ledger.store.bulk import upsert
 from ledger.units import UnixSeconds
@@ -47,7 +47,7 @@ def wait(
     at_s: UnixSeconds,
     until_s: UnixSeconds | None,
 ) -> None:
-    """Let a report wait, until a time if one is given; a report that waits already waits on."""
+    """Let a report wait, until a time if one is given; one that waits already keeps its time."""
     connection.execute(
         upsert(connection, waiting_report)
         .values(
@@ -58,7 +58,13 @@ def wait(
             phase=told.phase,
             until_s=until_s,
         )
-        .on_conflict_do_nothing()
+        .on_conflict_do_update(
+            index_elements=["content_hash"],
+            set_={
+                "session_id": session_id,
+                "until_s": func.coalesce(waiting_report.c.until_s, until_s),
+            },
+        )
     )
 
 

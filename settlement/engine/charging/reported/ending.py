@@ -185,8 +185,8 @@ def _is_good(
 
 def _told_all(connection: Connection, found: RowMapping, told: TransactionReport) -> bool:
     """Say whether no fiscal record of the session can still be under way."""
-    if told.seq_no is not None and completeness_of(connection, told).is_complete:
-        return True
+    if told.seq_no is not None:
+        return completeness_of(connection, told).is_complete
     slices = connection.execute(
         select(func.count()).select_from(slice_).where(slice_.c.session_id == found["session_id"])
     ).scalar_one()
