@@ -105,6 +105,14 @@ def take(
     return Verdict(outcome, replayed=False)
 
 
+def is_taken(connection: Connection, message: Message) -> bool:
+    """Return whether the message, with just this content, was judged good before."""
+    prior = connection.execute(
+        select(inbox.c.content_hash).where(inbox.c.key == message.key)
+    ).scalar()
+    return prior is not None and prior == content_hash(message)
+
+
 def first_outcome(connection: Connection, key: str) -> Outcome:
     """Return the answer that the first message under a business key got; there must be one."""
     found = connection.execute(select(inbox.c.outcome).where(inbox.c.key == key)).scalar_one()

@@ -27,7 +27,7 @@ from settlement.engine.charging.running import (
     report_message,
     sliced_wh,
 )
-from settlement.engine.intake import emit, refuse
+from settlement.engine.intake import emit, is_taken, refuse
 from settlement.engine.roll import UnknownMeterError
 from settlement.engine.service import Service
 from settlement.metering.ocmf import OcmfRecord, parse_record
@@ -71,7 +71,7 @@ def ended(
         return
     try:
         take_slices(service, told)
-        if found["state"] == "expired":
+        if found["state"] == "expired" and not _was_taken(service, found, told):
             _stray(service, told, found)
         _settle(service, found, told, elapsed_ns=elapsed_ns, timed_out=timed_out)
     except Integrity:
@@ -82,6 +82,12 @@ def ended(
         raise
     with service.writing() as connection:
         kept.session_is_over(connection, found["session_id"])
+
+
+def _was_taken(service: Service, found: RowMapping, told: TransactionReport) -> bool:
+    """Say whether the report was judged good before its deposit went back all the same."""
+    with service.reading() as connection:
+        return is_taken(connection, report_message(told, found["session_id"]))
 
 
 def judge_again(service: Service, session_id: str, *, elapsed_ns: Elapsed) -> None:
