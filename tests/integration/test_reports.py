@@ -247,6 +247,19 @@ class TestTransactionWithoutAnId:
         assert paid(lost)
         assert paid(after)
 
+    def test_whose_start_is_lost_is_billed_by_the_signed_idtag(self, visit):
+        visit.court.pass_time(HOUR_S)
+        visit.say(visit.stopping(visit.whole(ENERGY_WH)))
+        assert paid(visit)
+        assert "start_was_lost" in visit.events
+
+    def test_is_not_started_by_a_signature_of_another_meter(self, visit):
+        _, other = visit.court.build()
+        visit.court.pass_time(HOUR_S)
+        forged = visit.stopping(visit.whole(ENERGY_WH, key=other, serial=visit.key.serial))
+        assert visit.say(forged) == "unknown_transaction"
+        assert visit.state == "open"
+
     def test_of_nobody_is_parked(self, visit):
         assert visit.say(visit.stopping(id_tag="NOBODY")) == "unknown_transaction"
         assert visit.state == "open"

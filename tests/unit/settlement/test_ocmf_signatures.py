@@ -64,6 +64,12 @@ def record(curve, payload=PAYLOAD, *, high_s=None, private=None):
     return OcmfRecord(payload, "T", 9, "tag", (), f"ECDSA-{curve}-SHA256", signature)
 
 
+def bare(made, size=32):
+    """r and s alone, as some meters write them."""
+    r, s = decode_dss_signature(made.signature)
+    return r.to_bytes(size) + s.to_bytes(size)
+
+
 class TestVerifyRecord:
     @BOTH
     @pytest.mark.parametrize("high_s", [False, True])
@@ -109,11 +115,15 @@ class TestVerifyRecord:
             verify_record(dataclasses.replace(record(curve), signature=signature), key(curve))
 
     @BOTH
-    def test_refuses_r_and_s_that_are_not_in_der(self, curve):
-        r, s = decode_dss_signature(record(curve).signature)
-        raw = r.to_bytes(32) + s.to_bytes(32)
+    def test_takes_r_and_s_as_they_are(self, curve):
+        verify_record(dataclasses.replace(record(curve), signature=bare(record(curve))), key(curve))
+
+    @BOTH
+    @pytest.mark.parametrize("cut", [slice(1, None), slice(None, -1)])
+    def test_refuses_r_and_s_of_another_length(self, curve, cut):
+        made = record(curve)
         with pytest.raises(WrongRecordSignatureError):
-            verify_record(dataclasses.replace(record(curve), signature=raw), key(curve))
+            verify_record(dataclasses.replace(made, signature=bare(made)[cut]), key(curve))
 
     @BOTH
     @pytest.mark.parametrize("kind", [MeterKind.GATEWAY, MeterKind.FEEDER_HEAD])
@@ -153,6 +163,38 @@ class TestVerifyRecordDer:
         verify_record_der(dataclasses.replace(made, algorithm=algorithm), der(private))
         with pytest.raises(WrongRecordSignatureError):
             verify_record_der(made, der(private))
+
+    @pytest.mark.parametrize(
+        ("curve", "algorithm", "size"),
+        [
+            (ec.SECP192R1(), "ECDSA-secp192r1-SHA256", 24),
+            (ec.SECP256K1(), "ECDSA-secp256k1-SHA256", 32),
+            (ec.SECP256R1(), "ECDSA-secp256r1-SHA256", 32),
+            (ec.SECP384R1(), "ECDSA-secp384r1-SHA256", 48),
+            (ec.BrainpoolP256R1(), "ECDSA-brainpool256r1-SHA256", 32),
+            (ec.BrainpoolP384R1(), "ECDSA-brainpoolP384r1-SHA256", 48),
+        ],
+    )
+    def test_takes_a_bare_point_and_a_bare_signature_on_every_curve(self, curve, algorithm, size):
+        private = ec.derive_private_key(77, curve)
+        made = dataclasses.replace(record(Curve.SECP256R1, private=private), algorithm=algorithm)
+        made = dataclasses.replace(made, signature=bare(made, size))
+        formats = (PublicFormat.UncompressedPoint, PublicFormat.CompressedPoint)
+        points = [private.public_key().public_bytes(Encoding.X962, one) for one in formats]
+        for printed in (*points, points[0][1:], der(private)):
+            verify_record_der(made, printed)
+            with pytest.raises(WrongRecordSignatureError):
+                verify_record_der(dataclasses.replace(made, payload=b"{}"), printed)
+
+    def test_refuses_a_bare_point_of_another_curve(self):
+        stranger = ec.derive_private_key(77, ec.BrainpoolP256R1())
+        with pytest.raises(UnsupportedKeyError):
+            verify_record_der(record(Curve.SECP256R1), point(stranger))
+
+    def test_refuses_a_curve_that_openssl_lacks(self):
+        made = dataclasses.replace(record(Curve.SECP256R1), algorithm="ECDSA-secp192k1-SHA256")
+        with pytest.raises(UnsupportedKeyError):
+            verify_record_der(made, b"\x01" * 48)
 
     def test_refuses_a_tampered_record(self):
         made = dataclasses.replace(record(Curve.SECP256R1), payload=PAYLOAD + b" ")
@@ -207,7 +249,13 @@ class TestSignatureForChain:
             signature_for_chain(forged, key(Curve.SECP256K1))
 
     @BOTH
-    @pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\x30\x06\x02\x01\x01\x02\x01"])
+    def test_is_the_same_whether_the_meter_writes_der_or_not(self, curve):
+        made = record(curve)
+        alone = dataclasses.replace(made, signature=bare(made))
+        assert signature_for_chain(alone, key(curve)) == signature_for_chain(made, key(curve))
+
+    @BOTH
+    @pytest.mark.parametrize("signature", [b"", b"\0" * 63, b"\x30\x06\x02\x01\x01\x02\x01"])
     def test_refuses_what_is_no_der(self, curve, signature):
         made = dataclasses.replace(record(curve), signature=signature)
         with pytest.raises(MalformedRecordError, match="no DER"):
@@ -233,14 +281,21 @@ class TestPublicKeyOf:
             RAW.hex(" ", 4),
             base64.b64encode(RAW).decode(),
             "oca:base16:asn1:" + RAW.hex(),
+            base64.b64encode(b"oca:base16:asn1:" + RAW.hex().encode()).decode(),
+            PRIVATE[Curve.SECP256R1]
+            .public_key()
+            .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            .decode(),
         ],
-        ids=["hex", "upper", "blanks", "groups", "base64", "oca"],
+        ids=["hex", "upper", "blanks", "groups", "base64", "oca", "oca in base64", "pem"],
     )
     def test_reads_every_form_in_print(self, text):
         assert public_key_of(text) == self.RAW
         verify_record_der(record(Curve.SECP256R1), public_key_of(text))
 
-    @pytest.mark.parametrize("text", ["xyz", "oca:base58:asn1:00", "a-b_", "é", "=", "abc"])
+    @pytest.mark.parametrize(
+        "text", ["xyz", "b2NhOmJhc2UxNjphc24xOnp6", "oca:base58:asn1:00", "a-b_", "é", "=", "abc"]
+    )
     def test_refuses_any_other(self, text):
         with pytest.raises(UnsupportedKeyError):
             public_key_of(text)

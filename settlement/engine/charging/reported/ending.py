@@ -20,7 +20,7 @@ from settlement.engine.charging.fiscal import (
 from settlement.engine.charging.reported import holding, matching, signed
 from settlement.engine.charging.reported.debts import refuse_stray
 from settlement.engine.charging.reported.sequence import completeness_of
-from settlement.engine.charging.reported.starting import note_clock
+from settlement.engine.charging.reported.starting import note_clock, start_by_signature
 from settlement.engine.charging.running import (
     keep_slice,
     record_context,
@@ -65,6 +65,9 @@ def ended(
     """
     with service.reading() as connection:
         found = matching.find(connection, told)
+    if found is None and told.transaction is None:
+        with service.writing() as connection:
+            found = start_by_signature(service, connection, told)
     told = matching.as_known(told, found)
     if found is None:
         _stray(service, told)

@@ -1,19 +1,21 @@
 """Start the session of an idTag; end provisionally what still seems to run on the connector."""
 
+from dataclasses import replace
 from itertools import count
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
-from ledger.errors import NotPermitted, VoisinError, WrongState
+from ledger.errors import NotPermitted, UnverifiedReading, VoisinError, WrongState
 from ledger.units import Micros, UnixSeconds
 from settlement.charging.plausibility import clock_fault, shown_register, trusted_start
 from settlement.charging.reports import Answer, TransactionReport
 from settlement.engine.charging import kept
 from settlement.engine.charging.reported import holding
-from settlement.engine.charging.reported.matching import running_at
-from settlement.engine.charging.reported.signed import keep_records
+from settlement.engine.charging.reported.matching import find, running_at, signed_tag
+from settlement.engine.charging.reported.signed import keep_records, verified
 from settlement.engine.charging.running import by_tag, by_transaction, report_message
 from settlement.engine.intake import MessageDiffersError, Outcome, emit, first_outcome, take
+from settlement.engine.roll import UnknownMeterError
 from settlement.engine.service import Service
 from settlement.tables import session
 
@@ -140,6 +142,37 @@ def _free_number(connection: Connection, station_id: str) -> int:
         for number in count(newest + 1)
         if by_transaction(connection, station_id, str(number)) is None
     )
+
+
+def start_by_signature(
+    service: Service, connection: Connection, told: TransactionReport
+) -> RowMapping | None:
+    """
+    Start the session of a report whose start was lost, by the idTag that its meter signed.
+
+    Return the session, if there is such an open one. Nothing is billed by that: the record that
+    bears the idTag has still to prove the energy.
+    """
+    tag = signed_tag(told)
+    if not tag or find(connection, told) is not None:
+        return None
+    found = by_tag(connection, told.station_id, tag)
+    if found is None or found["state"] != "open":
+        return None
+    try:
+        for text in told.records:
+            verified(service, connection, found, text)
+        start(service, connection, replace(told, register_wh=None), tag)
+    except (UnverifiedReading, UnknownMeterError, TransactionReusedError):
+        return None
+    emit(
+        connection,
+        "start_was_lost",
+        trace_id=found["session_id"],
+        at_s=service.clock.now_s(),
+        transaction=told.transaction,
+    )
+    return by_tag(connection, told.station_id, tag)
 
 
 def note_clock(

@@ -12,9 +12,7 @@ from settlement.engine.charging import kept
 from settlement.engine.charging.reported import ending, holding, matching, signed
 from settlement.engine.charging.reported.ending import Elapsed
 from settlement.engine.charging.reported.going import went_on
-from settlement.engine.charging.reported.starting import let_go, start
-from settlement.engine.charging.running import by_tag
-from settlement.engine.intake import emit
+from settlement.engine.charging.reported.starting import let_go, start_by_signature
 from settlement.engine.service import Service
 from settlement.tables import session, signed_record
 
@@ -82,7 +80,7 @@ def _judge(
     """Judge one report; whatever refuses it has kept the reason."""
     with service.writing() as connection:
         if timed_out:
-            _bind(service, connection, told)
+            start_by_signature(service, connection, told)
         found = matching.find(connection, told)
         if found is None or told.phase is not Phase.ENDED:
             kept.wait_no_more(connection, told)
@@ -97,28 +95,6 @@ def _judge(
         raise
     except VoisinError:
         return
-
-
-def _bind(service: Service, connection: Connection, told: TransactionReport) -> None:
-    """
-    Start the session of a transaction whose start was lost, by the idTag that the meter signed.
-
-    Nothing is billed by that: the record that bears the idTag has still to prove the energy.
-    """
-    tag = matching.signed_tag(told)
-    if told.transaction is None or not tag or matching.find(connection, told) is not None:
-        return
-    found = by_tag(connection, told.station_id, tag)
-    if found is None or found["state"] != "open":
-        return
-    start(service, connection, told, tag)
-    emit(
-        connection,
-        "start_was_lost",
-        trace_id=found["session_id"],
-        at_s=service.clock.now_s(),
-        transaction=told.transaction,
-    )
 
 
 def _silent(connection: Connection, deadline_s: UnixSeconds) -> list[RowMapping]:
