@@ -1,9 +1,12 @@
 """What is refused is seen by the operator, and can be judged again after a fix, once."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from devnet.field.gateways import Quality, Reading, Register, post_readings, sign_reading
+from ledger.units import WattHours
 from settlement.engine.charging.transactions import authorize
 from settlement.tables import meter
 from tests.integration.forecourt import HOUR_S, forecourt
@@ -111,6 +114,31 @@ def test_a_fiscal_record_judged_again_counts(court, visit):
     assert [tuple(row) for row in visit.slices] == [(1, ENERGY_WH)]
     visit.say(visit.stopping(visit.whole(ENERGY_WH)))
     assert visit.state == "closed"
+
+
+def test_a_reading_judged_again_counts(court):
+    world = court.here.world
+    key = next(iter(world.keys.gateways.values()))
+    home = SimpleNamespace(key=key)
+    one = Reading(
+        meter_id=key.meter_id,
+        register=Register.IMPORT,
+        at_s=court.now_s,
+        sequence=1,
+        energy_wh=WattHours(1_000),
+        quality=Quality.MEASURED,
+    )
+    signed = sign_reading(one, key, world.places.community_domain)
+    revoke(court, home, until_s=court.now_s)
+    (answer,) = court.runner.run(post_readings(court.client, (signed,)))
+    assert answer.code == "unknown_meter"
+    (kept,) = listed(court, station=key.meter_id_hex)["refusals"]
+    status, body = replayed(court, kept["seq"])
+    assert (status, body["code"], "unknown_meter" in body["detail"]) == (422, "still_refused", True)
+    revoke(court, home, until_s=court.now_s + 10**7)
+    assert replayed(court, kept["seq"]) == (200, {"status": "accepted"})
+    (answer,) = court.runner.run(post_readings(court.client, (signed,)))
+    assert answer.status == "replayed"
 
 
 def test_what_is_still_wrong_says_so_and_stays(court, visit):

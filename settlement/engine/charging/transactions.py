@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from ledger.units import Micros, UnixSeconds
 from settlement.charging.reports import Admission, Answer, Phase, TransactionReport
 from settlement.engine.charging import kept
-from settlement.engine.charging.reported import matching, waiting
+from settlement.engine.charging.reported import holding, matching, waiting
 from settlement.engine.charging.reported.ending import ended
 from settlement.engine.charging.reported.going import went_on
 from settlement.engine.charging.reported.sequence import completeness_of, note
@@ -68,22 +68,40 @@ def report(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[]
     UnverifiedReading
         If a record does not prove what it says; the deposit stays where it is.
     """
-    if told.seq_no is not None and told.phase is not Phase.STARTED and not _noted(service, told):
-        return _answer(service, told)
     if told.phase is Phase.STARTED:
-        answer = started(service, told)
-        if told.seq_no is not None and _noted(service, told) and told.transaction:
-            waiting.catch_up(service, told.station_id, told.transaction, elapsed_ns=elapsed_ns)
-        return answer
+        return _start(service, told, elapsed_ns)
+    if told.phase is Phase.UPDATED and told.seq_no is None and not told.records:
+        return _unsigned(service, told)
+    if told.seq_no is None or _noted(service, told):
+        _judge(service, told, elapsed_ns)
+    return _answer(service, told)
+
+
+def _start(service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]) -> Answer:
+    answer = started(service, told)
+    if told.seq_no is not None and _noted(service, told) and told.transaction:
+        waiting.catch_up(service, told.station_id, told.transaction, elapsed_ns=elapsed_ns)
+    return answer
+
+
+def _judge(service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]) -> None:
     if _comes_early(service, told):
         if told.phase is Phase.ENDED or told.records:
             waiting.wait_for_start(service, told)
-        return _answer(service, told)
-    if told.phase is Phase.UPDATED:
+    elif told.phase is Phase.UPDATED:
         went_on(service, told, elapsed_ns=elapsed_ns)
     else:
         ended(service, told, elapsed_ns=elapsed_ns)
-    return _answer(service, told)
+
+
+def _unsigned(service: Service, told: TransactionReport) -> Answer:
+    """Take note that a transaction goes on; there are thousands of such reports a second."""
+    with service.reading() as connection:
+        found = matching.find(connection, told)
+    if found is not None and found["held_code"] == holding.MISSING_STOP:
+        with service.writing() as connection:
+            holding.resume(service, connection, found)
+    return _answer_of(told, found)
 
 
 def _noted(service: Service, told: TransactionReport) -> bool:
@@ -125,7 +143,10 @@ def _comes_early(service: Service, told: TransactionReport) -> bool:
 def _answer(service: Service, told: TransactionReport) -> Answer:
     """Return what a report is answered that is no start."""
     with service.reading() as connection:
-        found = matching.find(connection, told)
+        return _answer_of(told, matching.find(connection, told))
+
+
+def _answer_of(told: TransactionReport, found: RowMapping | None) -> Answer:
     if found is None:
         return Answer(accepted=True, transaction=told.transaction or "")
     return Answer(
