@@ -8,14 +8,14 @@ that follows from it. Everything here may be killed at any point and run again.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from ledger.errors import ChainUnavailable, Integrity
+from ledger.errors import ChainError, ChainUnavailable, Integrity
 from settlement.chain.gateway import Answer, ChainGateway, Header, Receipt
 from settlement.chain.identity import compare_chain, keep_code
 from settlement.chain.indexer import FinalEvent, Indexer, Page
@@ -26,9 +26,11 @@ from settlement.chain.sending.intents import (
     note_waiting,
     settle_intent,
 )
-from settlement.chain.web3_gateway import TransactionRefusedError
 
 _log: Final = logging.getLogger(__name__)
+
+_PARCEL: Final = 50
+_PARCEL_BYTES: Final = 262_144
 
 
 class ForeignTransactionError(Integrity):
@@ -146,35 +148,45 @@ def advance(host: Host, reactions: Reactions) -> int:
         left = _read(host, reactions, head, news)
         for one in left.waiting:
             refusal = answers.get(one.intent_id)
-            if isinstance(refusal, TransactionRefusedError) and not one.mined:
+            if isinstance(refusal, ChainError) and not one.mined:
                 raise refusal
         if not left.more_to_send:
             return len(left.waiting)
 
 
-def _send(
-    host: Host, unmined: Sequence[Outstanding]
-) -> Mapping[int, Answer | TransactionRefusedError]:
+def _send(host: Host, unmined: Sequence[Outstanding]) -> Mapping[int, Answer | ChainError]:
     """
     Send the newest bytes of every intent, in nonce order, the same ones each time.
 
-    A refusal is kept for later: what the chain says must be written down all the same.
+    Many go in one round trip, so that a node that makes blocks at once can put them into one. A
+    refusal is kept for later: what the chain says must be written down all the same.
     """
-    answers: dict[int, Answer | TransactionRefusedError] = {}
-    for one in unmined:
+    answers: dict[int, Answer | ChainError] = {}
+    for parcel in _parcels(unmined):
         host.outbox.steps.reach("sending")
-        try:
-            answers[one.intent_id] = host.gateway.send(one.newest.raw)
-        except TransactionRefusedError as fault:
-            answers[one.intent_id] = fault
+        said = host.gateway.send_all([one.newest.raw for one in parcel])
+        answers |= zip((one.intent_id for one in parcel), said, strict=True)
         host.outbox.steps.reach("sent")
     return answers
+
+
+def _parcels(unmined: Sequence[Outstanding]) -> Iterator[list[Outstanding]]:
+    """Return intents in their order, by as many as one request carries."""
+    parcel: list[Outstanding] = []
+    length = 0
+    for one in unmined:
+        length += len(one.newest.raw)
+        if parcel and (len(parcel) == _PARCEL or length > _PARCEL_BYTES):
+            yield parcel
+            parcel, length = [], len(one.newest.raw)
+        parcel.append(one)
+    yield parcel
 
 
 def _look(
     host: Host,
     waiting: tuple[Outstanding, ...],
-    answers: Mapping[int, Answer | TransactionRefusedError],
+    answers: Mapping[int, Answer | ChainError],
 ) -> tuple[Header, _News]:
     """
     Ask what became of every attempt of what was sent.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ledger.errors import ChainError
 from ledger.units import UnixSeconds
 
 
@@ -178,6 +179,19 @@ class ChainGateway(Protocol):
             If the node gave no answer; the same bytes may be sent again.
         TransactionRefusedError
             If the node refuses these bytes.
+        """
+        ...
+
+    def send_all(self, raws: Sequence[bytes]) -> tuple[Answer | ChainError, ...]:
+        """
+        Give the bytes of several transactions to the node in one round trip; never send them twice.
+
+        Returns what it says to each, in order; a refusal stands in its place and touches no other.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node gave no answer; the same bytes may be sent again.
         """
         ...
 

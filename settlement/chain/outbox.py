@@ -21,7 +21,7 @@ from typing import Any, Final
 import rlp  # type: ignore[import-untyped]  # ships no types
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from contracts.typed_data import keccak
 from ledger.errors import Integrity, NotFound, WrongState
@@ -40,6 +40,10 @@ _CREATED_LENGTH: Final = 20
 _TRANSFER_GAS: Final = 21_000
 _FREE: Final = FeeQuote(0, 0)
 _POLICY: Final = FeePolicy()
+_LAST: Final = select(func.max(intent.c.nonce)).where(intent.c.signer == bindparam("our"))
+_PLANNED: Final = select(intent.c.hash).where(intent.c.business_key == bindparam("wanted"))
+_PLAN: Final = intent.insert().returning(intent.c.id)
+_SIGN: Final = attempt.insert()
 
 
 class ForeignNonceError(Integrity):
@@ -118,9 +122,7 @@ class Outbox:
 
     def next_nonce(self, connection: Connection) -> int:
         """Return the nonce that the next intent will get."""
-        last = connection.execute(
-            select(func.max(intent.c.nonce)).where(intent.c.signer == self.address)
-        ).scalar()
+        last = connection.execute(_LAST, {"our": self.address}).scalar()
         return 0 if last is None else int(last) + 1
 
     def plan(self, connection: Connection, *, business_key: str, trace_id: str, call: Call) -> str:
@@ -130,24 +132,21 @@ class Outbox:
         Idempotent by ``business_key``. The caller's transaction carries it, so it exists exactly if
         the business rows do. Nothing is sent here.
         """
-        known = connection.execute(
-            select(intent.c.hash).where(intent.c.business_key == business_key)
-        ).scalar()
+        known = connection.execute(_PLANNED, {"wanted": business_key}).scalar()
         if known is not None:
             return str(known)
         nonce = self.next_nonce(connection)
         made = self._sign(nonce, call, self.policy.first(self.quote or _FREE))
         intent_id = connection.execute(
-            intent.insert()
-            .values(
-                business_key=business_key,
-                trace_id=trace_id,
-                signer=self.address,
-                nonce=nonce,
-                state="signed",
-                hash=made.hash,
-            )
-            .returning(intent.c.id)
+            _PLAN,
+            {
+                "business_key": business_key,
+                "trace_id": trace_id,
+                "signer": self.address,
+                "nonce": nonce,
+                "state": "signed",
+                "hash": made.hash,
+            },
         ).scalar_one()
         self._keep(connection, intent_id, made, call.name)
         self.steps.reach("planned")
@@ -325,16 +324,17 @@ class Outbox:
 
     def _keep(self, connection: Connection, intent_id: int, made: Attempt, name: str) -> None:
         connection.execute(
-            attempt.insert().values(
-                hash=made.hash,
-                intent_id=intent_id,
-                number=made.number,
-                raw=made.raw,
-                call=name,
-                max_fee_wei=made.fees.max_fee_wei,
-                tip_wei=made.fees.tip_wei,
-                cancels=int(made.cancels),
-            )
+            _SIGN,
+            {
+                "hash": made.hash,
+                "intent_id": intent_id,
+                "number": made.number,
+                "raw": made.raw,
+                "call": name,
+                "max_fee_wei": made.fees.max_fee_wei,
+                "tip_wei": made.fees.tip_wei,
+                "cancels": int(made.cancels),
+            },
         )
 
 

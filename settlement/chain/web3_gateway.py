@@ -26,6 +26,7 @@ from settlement.chain.gateway import (
 )
 
 _TIMEOUT_S: Final = 30
+_SEND: Final = "eth_sendRawTransaction"
 _BATCH: Final = 100
 _HASHES_ONLY: Final = False
 # A connection that the node closed while it was idle is opened again, but only for questions:
@@ -185,15 +186,26 @@ class Web3Gateway:
         TransactionRefusedError
             If the node refuses these bytes.
         """
-        answer = self._request("eth_sendRawTransaction", "0x" + raw.hex())
-        error = answer.get("error")
-        if not error:
-            return Answer.TAKEN
-        said = str(error["message"])
-        for text, meaning in _ANSWERS:
-            if text in said.lower():
-                return meaning
-        raise TransactionRefusedError(said)
+        said = _said(self._request(_SEND, "0x" + raw.hex()))
+        if isinstance(said, TransactionRefusedError):
+            raise said
+        return said
+
+    def send_all(self, raws: Sequence[bytes]) -> tuple[Answer | TransactionRefusedError, ...]:
+        """
+        Give the bytes of several transactions to the node in one round trip; never send them twice.
+
+        Returns what it says to each, in order; a refusal stands in its place and touches no other.
+
+        Raises
+        ------
+        ChainUnavailable
+            If the node gave no answer; the same bytes may be sent again.
+        """
+        if len(raws) == 1:
+            return (_said(self._request(_SEND, "0x" + raws[0].hex())),)
+        answers = self._batch([(_SEND, ("0x" + raw.hex(),)) for raw in raws])
+        return tuple(_said(_answer(_SEND, one)) for one in answers)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """
@@ -243,19 +255,26 @@ class Web3Gateway:
         found: list[Any] = []
         for begin in range(0, len(questions), _BATCH):
             part = questions[begin : begin + _BATCH]
-            asked = [(RPCEndpoint(method), params) for method, params in part]
-            try:
-                answers = self._provider.make_batch_request(asked)
-            except (OSError, ValueError) as fault:
-                raise ChainUnavailable(f"{part[0][0]}: {fault}") from fault
-            # A node that refuses the batch as a whole answers with one error.
-            each = answers if isinstance(answers, list) else [answers] * len(part)
-            if len(each) != len(part):
-                raise ChainUnavailable(f"{part[0][0]}: {len(each)} answers to {len(part)}")
             found += [
-                _result(method, answer) for (method, _), answer in zip(part, each, strict=True)
+                _result(method, answer)
+                for (method, _), answer in zip(part, self._batch(part), strict=True)
             ]
         return found
+
+    def _batch(self, part: Sequence[tuple[str, tuple[object, ...]]]) -> list[Any]:
+        """Return what the node answers to each of several requests, in one round trip."""
+        asked = [(RPCEndpoint(method), params) for method, params in part]
+        try:
+            answers = self._provider.make_batch_request(asked)
+        except (OSError, ValueError) as fault:
+            raise ChainUnavailable(f"{part[0][0]}: {fault}") from fault
+        if not isinstance(answers, list):
+            # A node that refuses the batch as a whole answers with one error.
+            _result(part[0][0], answers)
+        each = answers if isinstance(answers, list) else []
+        if len(each) != len(part):
+            raise ChainUnavailable(f"{part[0][0]}: {len(each)} answers to {len(part)}")
+        return each
 
     def _request(self, method: str, *params: object) -> dict[str, Any]:
         try:
@@ -263,6 +282,18 @@ class Web3Gateway:
         except (OSError, ValueError) as fault:
             raise ChainUnavailable(f"{method}: {fault}") from fault
         return _answer(method, answer)
+
+
+def _said(answer: dict[str, Any]) -> Answer | TransactionRefusedError:
+    """Return what a node says to signed bytes; a refusal is returned, not raised."""
+    error = answer.get("error")
+    if not error:
+        return Answer.TAKEN
+    said = str(error["message"])
+    for text, meaning in _ANSWERS:
+        if text in said.lower():
+            return meaning
+    return TransactionRefusedError(said)
 
 
 def _answer(method: str, answer: object) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.errors import ExistsWithDifferent, Integrity, VoisinError
 from ledger.store import LedgerStore
@@ -21,6 +21,13 @@ from ledger.units import UnixSeconds
 from settlement.tables import event, inbox, refusal
 
 Outcome = Mapping[str, Any]
+
+# Every message passes here, so its statements are made once.
+_PRIOR: Final = select(inbox.c.content_hash, inbox.c.outcome).where(
+    inbox.c.key == bindparam("message_key")
+)
+_KEEP: Final = inbox.insert()
+_TELL: Final = event.insert()
 
 
 class MessageDiffersError(ExistsWithDifferent):
@@ -76,9 +83,7 @@ def take(
         If a law broke while judging; nothing of it is kept.
     """
     content = content_hash(message)
-    prior = connection.execute(
-        select(inbox.c.content_hash, inbox.c.outcome).where(inbox.c.key == message.key)
-    ).first()
+    prior = connection.execute(_PRIOR, {"message_key": message.key}).first()
     if prior is not None and prior[0] == content:
         return Verdict(json.loads(prior[1]), replayed=True)
     try:
@@ -92,15 +97,16 @@ def take(
         refuse(connection, book, message, fault, at_s=at_s)
         return fault
     connection.execute(
-        inbox.insert().values(
-            key=message.key,
-            content_hash=content,
-            kind=message.kind,
-            source=message.source,
-            body=message.body,
-            outcome=json.dumps(outcome, sort_keys=True),
-            at_s=at_s,
-        )
+        _KEEP,
+        {
+            "key": message.key,
+            "content_hash": content,
+            "kind": message.kind,
+            "source": message.source,
+            "body": message.body,
+            "outcome": json.dumps(outcome, sort_keys=True),
+            "at_s": at_s,
+        },
     )
     return Verdict(outcome, replayed=False)
 
@@ -180,11 +186,12 @@ def emit(
 ) -> None:
     """Append an event; its name is in the past tense."""
     connection.execute(
-        event.insert().values(
-            name=name,
-            version=1,
-            trace_id=trace_id,
-            body=json.dumps(body, sort_keys=True),
-            at_s=at_s,
-        )
+        _TELL,
+        {
+            "name": name,
+            "version": 1,
+            "trace_id": trace_id,
+            "body": json.dumps(body, sort_keys=True),
+            "at_s": at_s,
+        },
     )

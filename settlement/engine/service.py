@@ -1,10 +1,11 @@
 """The service: what every use case needs, put together once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, select
@@ -58,6 +59,19 @@ class WitnessPort(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What several pieces of work share (``settlement.engine.turns``)."""
+
+    connection: Connection
+    """The one transaction."""
+    then: list[Callable[[], None]] = field(default_factory=list)
+    """What is to be done after the delivery that was asked for."""
+
+
+_TURN: Final[ContextVar[Turn | None]] = ContextVar("turn", default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Everything a use case works with; made by the composition root."""
 
@@ -103,15 +117,45 @@ class Service:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open the one write transaction; it commits at the end, or nothing of it is kept."""
-        with explained(), self.database.begin() as connection:
-            yield connection
+        """
+        Open the one write transaction; it commits at the end, or nothing of it is kept.
+
+        In a turn it is a part of the turn's: kept or not on its own, committed with the others.
+        """
+        taking = _TURN.get()
+        if taking is None:
+            with explained(), self.database.begin() as connection:
+                yield connection
+        else:
+            with explained(), taking.connection.begin_nested():
+                yield taking.connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads."""
-        with explained(), self.readers.connect() as connection:
-            yield connection
+        """Open a transaction that only reads; in a turn it sees what the turn has written."""
+        taking = _TURN.get()
+        if taking is None:
+            with explained(), self.readers.connect() as connection:
+                yield connection
+        else:
+            yield taking.connection
+
+
+def current_turn() -> Turn | None:
+    """Return the turn that is being taken, or None."""
+    return _TURN.get()
+
+
+@contextmanager
+def turn(service: Service) -> Iterator[Turn]:
+    """Let everything that is written in the block be one transaction."""
+    with explained(), service.database.begin() as connection:
+        taking = Turn(connection)
+        token = _TURN.set(taking)
+        try:
+            yield taking
+        finally:
+            _TURN.reset(token)
 
 
 @cache

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from settlement.metering.ocmf_json import (
@@ -28,6 +29,7 @@ _PAGE: Final = re.compile(r"([TF])([0-9]{1,18})")
 _VALUE: Final = re.compile(r" *([0-9]{1,18})(?:\.([0-9]{1,12}))? *")
 _DEFAULT_ALGORITHM: Final = "ECDSA-secp256r1-SHA256"
 _DER: Final = "application/x-der"
+_REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class OcmfRecord:
     """``MS``: serial number of the meter, or the empty string."""
 
 
+@lru_cache(_REMEMBERED)
 def parse_record(text: str) -> OcmfRecord:
     """
     Read a record without checking its signature.

@@ -25,10 +25,10 @@ from settlement.engine.charging.running import (
     report_message,
     terms_of,
 )
-from settlement.engine.finality import advance
 from settlement.engine.intake import Outcome, emit, take
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service, unwrap
+from settlement.engine.turns import deliver
 from settlement.metering.ocmf import OcmfRecord, parse_record
 from settlement.metering.ocmf_signatures import signature_for_chain, verify_record
 from settlement.metering.signatures import MeterKey
@@ -87,9 +87,12 @@ def stop(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[], 
             judge=lambda: _plan_close(service, connection, found, told),
         )
     outcome = unwrap(verdict)
-    advance(service)
-    if not outcome.replayed:
-        _keep_latency(service, trace_id, elapsed_ns())
+
+    def refunded() -> None:
+        if not outcome.replayed:
+            _keep_latency(service, trace_id, elapsed_ns())
+
+    deliver(service, refunded)
 
 
 def _plan_close(

@@ -74,6 +74,74 @@ class TestWhatFollows:
         assert [type(one) for one in told] == [KeyError, KeyError]
 
 
+class TestJoinedWork:
+    @pytest.fixture
+    def busy(self, desk):
+        """A desk at work until it is let go."""
+        go = threading.Event()
+        yield desk, go
+        go.set()
+
+    @staticmethod
+    def gather(desk, go, works):
+        """Join ``works`` while the desk is busy; return what each came to."""
+
+        async def story():
+            first = asyncio.ensure_future(desk.run(lambda: go.wait(10)))
+            joined = [asyncio.ensure_future(desk.join(work)) for work in works]
+            await asyncio.sleep(0)
+            go.set()
+            await first
+            found = await asyncio.gather(*joined, return_exceptions=True)
+            await desk.idle()
+            return found
+
+        return asyncio.run(story())
+
+    def test_is_done_in_one_go_if_it_came_while_the_desk_was_busy(self, busy):
+        turns = []
+
+        def together(works):
+            turns.append(len(works))
+            return [work() for work in works]
+
+        busy[0].join_with(together)
+        assert self.gather(*busy, [lambda n=n: n for n in range(5)]) == [0, 1, 2, 3, 4]
+        assert turns == [5]
+
+    def test_leaves_no_turn_too_long(self, busy):
+        turns = []
+
+        def together(works):
+            turns.append(len(works))
+            return [work() for work in works]
+
+        busy[0].join_with(together)
+        assert self.gather(*busy, [lambda n=n: n for n in range(70)]) == list(range(70))
+        assert turns == [64, 6]
+
+    def test_is_followed_once(self, busy):
+        desk, go = busy
+        told = []
+        desk.join_with(lambda works: [work() for work in works])
+        desk.follow_with(lambda: told.append("followed"))
+        self.gather(desk, go, [lambda n=n: told.append(n) for n in range(3)])
+        assert told == ["followed", "followed", 0, 1, 2, "followed"]
+
+    def test_a_fault_is_of_the_one_that_met_it(self, busy):
+        fault = Integrity("broken", "a law broke")
+        busy[0].join_with(lambda works: [fault if work() == 1 else work() for work in works])
+        assert self.gather(*busy, [lambda n=n: n for n in range(3)]) == [0, fault, 2]
+
+    def test_a_mistake_of_ours_in_one_does_not_become_everybodys(self, busy):
+        busy[0].join_with(lambda works: [work() for work in works])
+        met = self.gather(*busy, [lambda: 0, lambda: {}["nothing"], lambda: 2])
+        assert [met[0], type(met[1]), met[2]] == [0, KeyError, 2]
+
+    def test_of_a_desk_that_joins_nothing_is_done_one_by_one(self, busy):
+        assert self.gather(*busy, [lambda n=n: n for n in range(3)]) == [0, 1, 2]
+
+
 class TestAClosedDesk:
     def test_takes_no_work_and_says_why(self, desk):
         told = []

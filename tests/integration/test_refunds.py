@@ -1,0 +1,149 @@
+"""Sessions that end together are refunded together, and what befalls one befalls no other."""
+
+import asyncio
+import json
+
+import pytest
+from ocpp.charge_point import camel_to_snake_case
+from sqlalchemy import func, select
+
+from api.ocpp import v16
+from ledger.errors import ChainUnavailable, UnverifiedReading
+from scripts.benchmarks.charging.forecourt import forecourt
+from scripts.benchmarks.charging.refunds import measure, percentile
+from settlement.audit.reconciliation.breaks import all_breaks
+from settlement.engine.charging import transactions
+from settlement.engine.finality import advance
+from settlement.engine.turns import take_turn
+from settlement.tables import attempt, intent, latency, session
+
+COUNT = 4
+
+
+class Walked:
+    """Remembers the steps of every transaction, and stumbles at one of them."""
+
+    def __init__(self, over=None):
+        self.steps = []
+        self._over = over
+
+    def reach(self, step):
+        self.steps.append(step)
+        if step == self._over:
+            raise ChainUnavailable("cut off")
+
+
+def report(plug, *, spoil=False):
+    """Return what the service makes of a stop; ``spoil`` breaks the meter's signature."""
+    payload = camel_to_snake_case(json.loads(plug.frame)[3])
+    if spoil:
+        whole = payload["transaction_data"][1]["sampled_value"][0]
+        record = json.loads(whole["value"])
+        record["signedMeterData"] = record["signedMeterData"].replace("A", "B", 1)
+        whole["value"] = json.dumps(record)
+    return v16.ended(plug.station, payload)
+
+
+def stops(here, *, spoiled=-1):
+    service = here.running.service
+    reports = [report(plug, spoil=n == spoiled) for n, plug in enumerate(here.plugs)]
+    return [
+        lambda told=told: transactions.report(service, told, elapsed_ns=lambda: 5_000_000)
+        for told in reports
+    ]
+
+
+def states(service):
+    with service.reading() as connection:
+        rows = connection.execute(
+            select(
+                session.c.station_id,
+                session.c.state,
+                session.c.deposit_micros - session.c.charge_micros - session.c.refund_micros,
+            ).order_by(session.c.station_id)
+        )
+        return [(state, rest) for _, state, rest in rows]
+
+
+def counted(service, column):
+    with service.reading() as connection:
+        return connection.execute(select(func.count(column))).scalar_one()
+
+
+def on_forecourt(tmp_path, story):
+    """Play ``story`` where a paid-for car stands at each of a few stations."""
+
+    async def play():
+        async with forecourt(tmp_path, COUNT) as here:
+            await story(here)
+            reconciler = here.running.desk._follow.__self__
+            await here.running.desk.run(reconciler.everything)
+            with here.running.service.reading() as connection:
+                assert all_breaks(connection) == ()
+
+    asyncio.run(play())
+
+
+class TestSessionsThatEndTogether:
+    def test_are_signed_committed_sent_and_posted_together(self, tmp_path):
+        async def story(here):
+            service, desk = here.running.service, here.running.desk
+            walked = service.outbox.steps = Walked()
+            found = await desk.run(lambda: take_turn(service, stops(here)))
+            assert [answer.accepted for answer in found] == [True] * COUNT
+            assert states(service) == [("closed", 0)] * COUNT
+            rest = ["committed", "sending", "sent", "looking", "looked", "settled"]
+            assert walked.steps == ["planned"] * COUNT + rest
+            assert counted(service, latency.c.session_id) == COUNT
+
+        on_forecourt(tmp_path, story)
+
+    def test_one_that_is_refused_touches_no_other(self, tmp_path):
+        async def story(here):
+            service = here.running.service
+            works = stops(here, spoiled=1)
+            found = await here.running.desk.run(lambda: take_turn(service, works))
+            assert isinstance(found[1], UnverifiedReading)
+            assert [one.accepted for one in (found[0], *found[2:])] == [True] * (COUNT - 1)
+            closed = ("closed", 0)
+            assert states(service) == [closed, ("charging", None), closed, closed]
+
+        on_forecourt(tmp_path, story)
+
+    def test_said_again_change_nothing(self, tmp_path):
+        async def story(here):
+            service, desk = here.running.service, here.running.desk
+            await desk.run(lambda: take_turn(service, stops(here)))
+            signed = counted(service, attempt.c.hash)
+            again = await desk.run(lambda: take_turn(service, stops(here)))
+            assert [answer.accepted for answer in again] == [True] * COUNT
+            assert counted(service, attempt.c.hash) == signed
+
+        on_forecourt(tmp_path, story)
+
+    @pytest.mark.parametrize("step", ["committed", "sending", "sent", "looking", "settled"])
+    def test_are_refunded_once_however_the_delivery_ends(self, tmp_path, step):
+        async def story(here):
+            service, desk = here.running.service, here.running.desk
+            signed = counted(service, intent.c.id)
+            steps = service.outbox.steps
+            service.outbox.steps = Walked(over=step)
+            found = await desk.run(lambda: take_turn(service, stops(here)))
+            assert [type(one) for one in found] == [ChainUnavailable] * COUNT
+            service.outbox.steps = steps
+            await desk.run(lambda: advance(service))
+            assert states(service) == [("closed", 0)] * COUNT
+            assert counted(service, intent.c.id) == signed + COUNT
+
+        on_forecourt(tmp_path, story)
+
+
+class TestTheMeasurement:
+    def test_sees_every_refund_over_the_real_protocol(self, tmp_path):
+        found = measure(tmp_path / "measured", stream=6, burst=2)
+        assert [len(found.stream_us), *map(len, found.bursts_us)] == [6, 2, 2, 2]
+        assert min(found.stream_us) > 0
+
+    def test_takes_the_smallest_value_that_so_many_do_not_exceed(self):
+        assert [percentile(range(1, 101), rank) for rank in (50, 99, 100)] == [50, 99, 100]
+        assert percentile((7,), 99) == 7
