@@ -8,7 +8,7 @@ that follows from it. Everything here may be killed at any point and run again.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -28,9 +28,6 @@ from settlement.chain.sending.intents import (
 )
 
 _log: Final = logging.getLogger(__name__)
-
-_PARCEL: Final = 50
-_PARCEL_BYTES: Final = 262_144
 
 
 class ForeignTransactionError(Integrity):
@@ -120,11 +117,18 @@ class _Left:
     """Whether something is to be sent that was not, or again."""
 
 
-def advance(host: Host, reactions: Reactions) -> int:
+def advance(host: Host, reactions: Reactions, *, parcel: int = 1) -> int:
     """
     Read, send and look until nothing changes; return how many intents still wait.
 
     On a chain that mines at once and is final at depth 0, one call ends with nothing waiting.
+
+    Parameters
+    ----------
+    parcel
+        How many transactions go to the node in one request. With one, a node that mines at once
+        puts each into a block of its own, so that the same work makes the same chain; with more,
+        what is sent together is quicker, and may share a block.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def advance(host: Host, reactions: Reactions) -> int:
         if not unmined:
             return len(waiting)
         host.outbox.steps.reach("committed")
-        answers = _send(host, unmined)
+        answers = _send(host, unmined, parcel)
         head, news = _look(host, waiting, answers)
         left = _read(host, reactions, head, news)
         for one in left.waiting:
@@ -154,33 +158,22 @@ def advance(host: Host, reactions: Reactions) -> int:
             return len(left.waiting)
 
 
-def _send(host: Host, unmined: Sequence[Outstanding]) -> Mapping[int, Answer | ChainError]:
+def _send(
+    host: Host, unmined: Sequence[Outstanding], parcel: int
+) -> Mapping[int, Answer | ChainError]:
     """
     Send the newest bytes of every intent, in nonce order, the same ones each time.
 
-    Many go in one round trip, so that a node that makes blocks at once can put them into one. A
-    refusal is kept for later: what the chain says must be written down all the same.
+    A refusal is kept for later: what the chain says must be written down all the same.
     """
     answers: dict[int, Answer | ChainError] = {}
-    for parcel in _parcels(unmined):
+    for first in range(0, len(unmined), parcel):
+        part = unmined[first : first + parcel]
         host.outbox.steps.reach("sending")
-        said = host.gateway.send_all([one.newest.raw for one in parcel])
-        answers |= zip((one.intent_id for one in parcel), said, strict=True)
+        said = host.gateway.send_all([one.newest.raw for one in part])
+        answers |= zip((one.intent_id for one in part), said, strict=True)
         host.outbox.steps.reach("sent")
     return answers
-
-
-def _parcels(unmined: Sequence[Outstanding]) -> Iterator[list[Outstanding]]:
-    """Return intents in their order, by as many as one request carries."""
-    parcel: list[Outstanding] = []
-    length = 0
-    for one in unmined:
-        length += len(one.newest.raw)
-        if parcel and (len(parcel) == _PARCEL or length > _PARCEL_BYTES):
-            yield parcel
-            parcel, length = [], len(one.newest.raw)
-        parcel.append(one)
-    yield parcel
 
 
 def _look(

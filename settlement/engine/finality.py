@@ -31,11 +31,16 @@ class IntentFailedError(Integrity):
         super().__init__("intent_failed", f"{business_key}: {error}")
 
 
-def advance(service: Service) -> int:
+def advance(service: Service, *, parcel: int = 1) -> int:
     """
     Deliver, read and post until nothing changes; return how many intents still wait.
 
     On a chain that mines at once and is final at depth 0, one call ends with nothing waiting.
+
+    Parameters
+    ----------
+    parcel
+        How many transactions go to the node in one request.
 
     Raises
     ------
@@ -52,6 +57,7 @@ def advance(service: Service) -> int:
             superseded=partial(_superseded, service),
             happened=partial(_happened, service),
         ),
+        parcel=parcel,
     )
 
 
