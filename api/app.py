@@ -8,7 +8,7 @@ from api import problems
 from api.dependencies import Context
 from api.limits import BodyLimit
 from api.ocpp.endpoint import stations_route
-from api.routes import community, log, members, operations, quarantine, readings, sessions
+from api.routes import community, log, members, operations, payments, quarantine, readings, sessions
 from api.web.pages import mount_static, pages_router
 
 _DESCRIPTION: Final = (
@@ -26,7 +26,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for one in (community, log, members, operations, quarantine, readings, sessions):
+    for one in (community, log, members, operations, payments, quarantine, readings, sessions):
         app.include_router(one.router)
     stations = stations_route(context.service, context.desk, context.writer, context.stations)
     app.router.routes.append(stations)

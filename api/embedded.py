@@ -12,7 +12,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ from settlement.chain.identity import kept_identity
 from settlement.chain.indexer import Indexer
 from settlement.chain.outbox import Outbox
 from settlement.chain.web3_gateway import Web3Gateway
+from settlement.engine.bills.catalog import BadCatalogError, read_catalog
 from settlement.engine.checkpoints.http_witness import parse_witnesses
 from settlement.engine.community import Rules
 from settlement.engine.restart.protocol import Restart, Step, restart
@@ -115,6 +116,8 @@ def open_service(
 
     Raises
     ------
+    BadCatalogError
+        If the tariffs of stations cannot be read.
     SecondWriterError
         If another process writes to the database.
     ChainUnavailable
@@ -148,7 +151,7 @@ def open_service(
             contracts=contracts,
             indexer=Indexer(contracts.all()),
             clock=SteadyClock(clock, newest_s) if isinstance(clock, SystemClock) else clock,
-            rules=rules,
+            rules=_with_tariffs(rules, Settings().tariffs),
             salt_key=secrets.salt,
             log_key=Ed25519PrivateKey.from_private_bytes(secrets.log),
             witnesses=parse_witnesses(Settings().witnesses),
@@ -156,6 +159,31 @@ def open_service(
         undo.pop_all()
     steps = (Step("lease", lambda: f"epoch {epoch}"), *standard_steps(service))
     return service, restart(steps)
+
+
+def _with_tariffs(rules: Rules, catalog: Path | None) -> Rules:
+    """Return rules in which the stations of a catalog have the tariffs that it says."""
+    if catalog is None:
+        return rules
+    found = read_catalog(
+        _text_of(catalog), rules.currency, lambda name: _text_of(catalog.parent / name)
+    )
+    return replace(rules, station_tariffs={**rules.station_tariffs, **found})
+
+
+def _text_of(path: Path) -> str:
+    """
+    Return the text of a file.
+
+    Raises
+    ------
+    BadCatalogError
+        If it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadCatalogError(path.name, f"cannot be read: {fault}") from fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,3 +24,5 @@ class Settings(BaseSettings):
     """PEM file of the service's certificate; none: no TLS (OCPP security profile 2 asks for it)."""
     tls_key: Path | None = None
     """PEM file of its private key; none: it is in the certificate's file."""
+    tariffs: Path | None = None
+    """TOML file that says which stations have OCPI tariffs of their own; None: no station has."""

@@ -91,6 +91,21 @@ def encode_type(name: str) -> str:
     return "".join(f"{one}({','.join(f'{k} {f}' for k, f in _fields(one))})" for one in order)
 
 
+def wallet_types(name: str) -> dict[str, list[dict[str, str]]]:
+    """
+    Return a type and the domain's as wallets take them (``eth_signTypedData_v4``).
+
+    Raises
+    ------
+    TypedDataError
+        If there is no such type.
+    """
+    return {
+        one: [{"name": field, "type": kind} for kind, field in _fields(one)]
+        for one in ("EIP712Domain", name)
+    }
+
+
 @cache
 def type_hash(name: str) -> bytes:
     """Return the hash of a type, 32 bytes (EIP-712, ``typeHash``)."""

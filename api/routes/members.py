@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Context, context
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
-from settlement.engine.charging.quoting import Authorization
+from settlement.charging.terms import Authorization
 from settlement.engine.market import members
 from settlement.trading.mandates import Band, Mandate
 

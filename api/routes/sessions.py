@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Context, context
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
-from settlement.charging.terms import SessionTerms
-from settlement.engine.charging import quoting
+from settlement.charging.terms import Authorization, SessionTerms
+from settlement.engine.charging import opening, quoting
+from settlement.engine.charging.money.viewing import session_tariff, session_view, tariff_view
 
 router = APIRouter(tags=["charging"])
 Here = Annotated[Context, Depends(context)]
@@ -33,6 +34,7 @@ class QuoteRequest(Strict):
     station_id: str = Field(max_length=48, examples=["CA-314"])
     driver: str = Field(pattern=ADDRESS)
     requested_wh: int = Field(examples=[8_000])
+    stay_s: int | None = Field(default=None, examples=[3_600])
 
 
 class Terms(Strict):
@@ -72,6 +74,7 @@ class OpenRequest(Strict):
 
     terms: Terms
     requested_wh: int
+    stay_s: int | None = None
     valid_after: int = Field(ge=0, le=UINT64_MAX)
     valid_before: int = Field(ge=0, le=UINT64_MAX)
     signature: str = Field(pattern=SIGNATURE)
@@ -79,7 +82,7 @@ class OpenRequest(Strict):
 
 @router.post("/api/quotes")
 async def quote(request: QuoteRequest, here: Here) -> dict[str, Any]:
-    """Return the terms of a session and what to sign; nothing is stored."""
+    """Return the whole tariff, the terms of a session and what to sign."""
     service = here.service
     found = await here.desk.run(
         lambda: quoting.quote(
@@ -87,6 +90,7 @@ async def quote(request: QuoteRequest, here: Here) -> dict[str, Any]:
             station_id=request.station_id,
             driver=request.driver,
             requested_wh=WattHours(request.requested_wh),
+            stay_s=request.stay_s,
         )
     )
     return {
@@ -97,6 +101,8 @@ async def quote(request: QuoteRequest, here: Here) -> dict[str, Any]:
         "vault": service.contracts.vault.address,
         "valid_after": found.valid_after_s,
         "valid_before": found.valid_before_s,
+        "tariff": tariff_view(found.tariff),
+        "afir": [asdict(one) for one in found.findings],
     }
 
 
@@ -107,11 +113,12 @@ async def open_session(
     """Take the deposit and open the session; answers when the chain has said yes or no."""
     body = await raw.body()
     view = await here.desk.run(
-        lambda: quoting.open_session(
+        lambda: opening.open_session(
             here.service,
             terms=request.terms.domain(),
             requested_wh=WattHours(request.requested_wh),
-            authorization=quoting.Authorization(
+            stay_s=request.stay_s,
+            authorization=Authorization(
                 valid_after_s=request.valid_after,
                 valid_before_s=request.valid_before,
                 signature=bytes.fromhex(request.signature[2:]),
@@ -127,4 +134,10 @@ async def open_session(
 @router.get("/api/sessions/{session_id}")
 async def session(session_id: str, here: Here) -> dict[str, Any]:
     """Return where a session stands."""
-    return quoting.session_view(here.service, session_id)
+    return session_view(here.service, session_id)
+
+
+@router.get("/api/sessions/{session_id}/tariff")
+async def tariff(session_id: str, here: Here) -> dict[str, Any]:
+    """Return the tariff that a session was opened under, whatever the station has now."""
+    return session_tariff(here.service, session_id)

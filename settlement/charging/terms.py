@@ -92,6 +92,29 @@ class Opening:
         return (self.opened_s, self.page_at_open, self.from_wallet)
 
 
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A driver's ERC-3009 authorization."""
+
+    valid_after_s: int
+    """It counts after this instant, in Unix seconds."""
+    valid_before_s: int
+    """It counts before this instant, in Unix seconds."""
+    signature: bytes
+    """r, s, v: 65 bytes."""
+
+    def contract_tuple(self) -> tuple[object, ...]:
+        """Return it as ``ChargeVault`` takes it."""
+        signature = self.signature
+        return (
+            self.valid_after_s,
+            self.valid_before_s,
+            signature[64],
+            signature[:32],
+            signature[32:64],
+        )
+
+
 def id_tag_of(salt: bytes) -> str:
     """Return the one-time idTag of a salt: 20 characters, the most that OCPP 1.6 carries."""
     return salt.hex()[:_TAG_CHARACTERS].upper()

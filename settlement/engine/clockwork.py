@@ -1,6 +1,7 @@
 """What the passing of time brings: intervals that are over, deposits that are overdue."""
 
 from settlement.engine.charging.closing import expire_overdue
+from settlement.engine.charging.money.cosigning import close_unsigned
 from settlement.engine.charging.transactions import settle_waiting
 from settlement.engine.checkpoints import close_day
 from settlement.engine.finality import advance
@@ -15,10 +16,12 @@ def tick(service: Service) -> int:
     Settle every interval that is over and complete, or whose grace has passed; return how many.
 
     One after the other: an interval waits for the one before it, so none is ever passed over. Also
-    judges what reports of stations waited for, gives back overdue deposits, closes the day with a
-    checkpoint and delivers what the chain has not taken yet. Call it as often as you like.
+    judges what reports of stations waited for, closes sessions whose drivers have signed no total,
+    gives back overdue deposits, closes the day with a checkpoint and delivers what the chain has
+    not taken yet. Call it as often as you like.
     """
     settle_waiting(service)
+    close_unsigned(service)
     expire_overdue(service)
     settled = 0
     with service.reading() as connection:

@@ -1,7 +1,7 @@
 """Describe a community: its rules, its parties, their meters and stations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, WattHours, Watts
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
@@ -50,6 +50,10 @@ class Rules:
     """Party that takes and gives residual energy."""
     operator_party: str
     """Party that runs the stations."""
+    station_tariffs: Mapping[str, str] = field(default_factory=dict)
+    """OCPI Tariff objects as JSON, by station; other stations have ``tariff``."""
+    cosign_window_s: int = 120
+    """How long a driver may sign a total that the contract cannot compute, in seconds."""
 
     def interval_of(self, instant_s: UnixSeconds) -> IntervalIndex:
         """Return the interval that holds an instant; its end belongs to the next."""

@@ -4,20 +4,20 @@ Turn final events of the ChargeVault into transfers, as decision 0001 lists them
 Each handler runs in the transaction that takes its event, so an event is posted exactly once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select, update
 
 from ledger import accounts
 from ledger.errors import ChainReverted
-from ledger.transfers import Kind, Transfer, TransferId
-from ledger.units import BasisPoints, Micros, WattHours
+from ledger.transfers import Transfer
+from ledger.units import Micros, WattHours
 from settlement.chain.indexer import FinalEvent
-from settlement.engine.agreement import agree
+from settlement.engine.bills.closed import Ended, note_closed
+from settlement.engine.bills.transfers import hold, moved, paid_in, paid_out, resolved
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
-from settlement.pricing.billing import bill, vat_inside
 from settlement.tables import session
 
 Handler = Callable[[Service, Connection, FinalEvent], None]
@@ -36,10 +36,10 @@ def _session_opened(service: Service, connection: Connection, event: FinalEvent)
     session_id: str = body["sessionId"]
     driver = accounts.vault_driver(body["driver"], int(body["purse"]))
     deposit = Micros(int(body["depositMicros"]))
-    transfers = [_hold(session_id, "hold", driver, accounts.vault_earned(body["meterId"]), deposit)]
+    transfers = [hold(session_id, "hold", driver, accounts.vault_earned(body["meterId"]), deposit)]
     if body["fromWallet"]:
         transfers.insert(
-            0, _paid_in(f"{session_id}/deposit", "deposit", driver, deposit, session_id)
+            0, paid_in(f"{session_id}/deposit", "deposit", driver, deposit, session_id)
         )
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
     connection.execute(
@@ -64,10 +64,10 @@ def _session_topped_up(service: Service, connection: Connection, event: FinalEve
     amount, deposit = (Micros(int(body[name])) for name in ("amountMicros", "depositMicros"))
     first = service.book.open_holds(connection, session_id)[0]
     name = f"hold/{deposit}"
-    transfers = [_hold(session_id, name, first.debit, first.credit, amount)]
+    transfers = [hold(session_id, name, first.debit, first.credit, amount)]
     if body["fromWallet"]:
-        paid_in = f"{session_id}/deposit/{deposit}"
-        transfers.insert(0, _paid_in(paid_in, "deposit", first.debit, amount, session_id))
+        identity = f"{session_id}/deposit/{deposit}"
+        transfers.insert(0, paid_in(identity, "deposit", first.debit, amount, session_id))
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
     connection.execute(
         update(session).where(session.c.session_id == session_id).values(deposit_micros=deposit)
@@ -96,20 +96,20 @@ def _session_closed(service: Service, connection: Connection, event: FinalEvent)
     charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
     energy = WattHours(int(body["energyWh"]))
     holds = service.book.open_holds(connection, session_id)
-    transfers = [*_resolved(holds, session_id, charge)]
+    transfers = [*resolved(holds, session_id, charge)]
     if body["pushed"] and refund:
         transfers.append(
-            _paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
+            paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
         )
     if not int(body["page"]) and charge:
         # A gateway's sessions earn for the operator directly.
         own = accounts.vault_earned(body["operator"])
         transfers.append(
-            _moved(f"{session_id}/earned", "earned", holds[0].credit, own, charge, session_id)
+            moved(f"{session_id}/earned", "earned", holds[0].credit, own, charge, session_id)
         )
     row = _session(connection, session_id)
     if row is not None:
-        transfers += _told(service, connection, row, energy, charge, refund)
+        transfers += note_closed(service, connection, row, Ended(energy, charge, refund))
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
     emit(
         connection,
@@ -129,10 +129,10 @@ def _session_expired(service: Service, connection: Connection, event: FinalEvent
     session_id: str = body["sessionId"]
     refund = Micros(int(body["refundMicros"]))
     holds = service.book.open_holds(connection, session_id)
-    transfers = [*_resolved(holds, session_id, Micros(0))]
+    transfers = [*resolved(holds, session_id, Micros(0))]
     if body["pushed"] and refund:
         transfers.append(
-            _paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
+            paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
         )
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
     connection.execute(
@@ -158,7 +158,7 @@ def _deposited(service: Service, connection: Connection, event: FinalEvent) -> N
         service,
         connection,
         event,
-        _paid_in(_event_id(event), "purse-deposit", purse, amount, purse),
+        paid_in(_event_id(event), "purse-deposit", purse, amount, purse),
     )
 
 
@@ -167,7 +167,7 @@ def _withdrawn(service: Service, connection: Connection, event: FinalEvent) -> N
     purse = accounts.vault_driver(event.arguments["driver"], int(event.arguments["purse"]))
     amount = Micros(int(event.arguments["amountMicros"]))
     _post(
-        service, connection, event, _paid_out(_event_id(event), "withdrawal", purse, amount, purse)
+        service, connection, event, paid_out(_event_id(event), "withdrawal", purse, amount, purse)
     )
 
 
@@ -191,7 +191,7 @@ def _earnings_withdrawn(service: Service, connection: Connection, event: FinalEv
         service,
         connection,
         event,
-        _paid_out(_event_id(event), "earnings-withdrawal", own, amount, own),
+        paid_out(_event_id(event), "earnings-withdrawal", own, amount, own),
     )
 
 
@@ -203,6 +203,22 @@ def _open_failed(service: Service, connection: Connection, session_id: str, erro
 def _close_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
     """Hold a session whose record the contract refused; it can still close or expire."""
     _refused(service, connection, session_id, "closing", error, "held")
+
+
+def _top_up_failed(service: Service, connection: Connection, subject: str, error: str) -> None:
+    """Note that the contract would not raise the deposit; the session goes on with what it has."""
+    session_id = subject.partition("/")[0]
+    at_s = service.clock.now_s()
+    message = Message(
+        key=f"chain/topping-up/{subject}",
+        kind="session",
+        source="ChargeVault",
+        body=error.encode(),
+        trace_id=session_id,
+    )
+    fault = RefusedByContractError("topping up", error)
+    refuse(connection, service.book, message, fault, at_s=at_s)
+    emit(connection, "session_top_up_refused", trace_id=session_id, at_s=at_s, error=error)
 
 
 def _expire_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
@@ -239,116 +255,6 @@ def _session(connection: Connection, session_id: str) -> RowMapping | None:
     )
 
 
-def _told(
-    service: Service,
-    connection: Connection,
-    row: RowMapping,
-    energy: WattHours,
-    charge: Micros,
-    refund: Micros,
-) -> list[Transfer]:
-    """Check what the chain says of a session of ours, note it, and return VAT and energy."""
-    session_id: str = row["session_id"]
-    rules = service.rules
-    money = bill(energy, rules.tariff, Micros(row["deposit_micros"]))
-    # The driver may have signed a higher total than the bill (closeCosigned), never a lower one.
-    agree(f"charge of {session_id}", max(money.charge_micros, charge), charge)
-    agree(f"refund of {session_id}", row["deposit_micros"] - charge, refund)
-    if row["energy_wh"] is not None:
-        agree(f"energy of {session_id}", row["energy_wh"], energy)
-    vat = vat_inside(charge, BasisPoints(rules.tariff.vat_rate_bp))
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == session_id)
-        .values(
-            state="closed",
-            energy_wh=energy,
-            charge_micros=charge,
-            refund_micros=refund,
-            overrun_micros=money.overrun_micros,
-            vat_micros=vat,
-        )
-    )
-    owing, owed = accounts.invoice(rules.operator_party), accounts.invoice(rules.state_party)
-    station, driver = (
-        accounts.station_energy(rules.operator_party),
-        accounts.driver_energy(row["driver"]),
-    )
-    moves = (("session-vat", owing, owed, vat), ("session-energy", station, driver, energy))
-    return [
-        _moved(f"{session_id}/{code}", code, debit, credit, amount, session_id)
-        for code, debit, credit, amount in moves
-        if amount
-    ]
-
-
-def _resolved(holds: Sequence[Transfer], session_id: str, charge: Micros) -> Iterator[Transfer]:
-    """Post the session's holds with the charge, oldest first, and void what nothing is owed of."""
-    left: int = charge
-    for position, hold in enumerate(holds):
-        taken = min(left, hold.amount)
-        left -= taken
-        yield Transfer(
-            id=TransferId(f"{session_id}/charge" + (f"/{position}" if position else "")),
-            kind=Kind.POST if taken else Kind.VOID,
-            debit=hold.debit,
-            credit=hold.credit,
-            amount=taken,
-            code="charge",
-            trace_id=session_id,
-            pending_id=hold.id,
-        )
-
-
-def _hold(
-    session_id: str,
-    name: str,
-    debit: accounts.AccountId,
-    credit: accounts.AccountId,
-    amount: Micros,
-) -> Transfer:
-    return Transfer(
-        id=TransferId(f"{session_id}/{name}"),
-        kind=Kind.PENDING,
-        debit=debit,
-        credit=credit,
-        amount=amount,
-        code="hold",
-        trace_id=session_id,
-    )
-
-
-def _paid_in(
-    identity: str, code: str, account: accounts.AccountId, amount: Micros, trace_id: str
-) -> Transfer:
-    return _moved(identity, code, accounts.world(), account, amount, trace_id)
-
-
-def _paid_out(
-    identity: str, code: str, account: accounts.AccountId, amount: Micros, trace_id: str
-) -> Transfer:
-    return _moved(identity, code, account, accounts.world(), amount, trace_id)
-
-
-def _moved(
-    identity: str,
-    code: str,
-    debit: accounts.AccountId,
-    credit: accounts.AccountId,
-    amount: Micros | WattHours,
-    trace_id: str,
-) -> Transfer:
-    return Transfer(
-        id=TransferId(identity),
-        kind=Kind.POSTED,
-        debit=debit,
-        credit=credit,
-        amount=amount,
-        code=code,
-        trace_id=trace_id,
-    )
-
-
 def _collect(
     service: Service, connection: Connection, event: FinalEvent, operator: str, amount: Micros
 ) -> None:
@@ -358,7 +264,7 @@ def _collect(
         service,
         connection,
         event,
-        _moved(_event_id(event), "earned", station, own, amount, station),
+        moved(_event_id(event), "earned", station, own, amount, station),
     )
 
 
@@ -389,6 +295,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 FAILURES: Final[Mapping[str, Callable[[Service, Connection, str, str], None]]] = {
     "open": _open_failed,
     "close": _close_failed,
+    "top-up": _top_up_failed,
     "expire": _expire_failed,
 }
 """What follows when the chain refuses, by the purpose of the transaction."""

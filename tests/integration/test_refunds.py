@@ -106,7 +106,7 @@ class TestSessionsThatEndTogether:
             assert isinstance(found[1], UnverifiedReading)
             assert [one.accepted for one in (found[0], *found[2:])] == [True] * (COUNT - 1)
             closed = ("closed", 0)
-            assert states(service) == [closed, ("charging", None), closed, closed]
+            assert states(service) == [closed, ("held", None), closed, closed]
 
         on_forecourt(tmp_path, story)
 

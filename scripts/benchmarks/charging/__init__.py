@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from scripts.benchmarks.charging import rating, year
+from scripts.benchmarks.charging import rating, refunds, year
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rows import Row
 
@@ -11,4 +11,8 @@ COMMAND: Final = "scripts/bench charging"
 
 def run(trial: Trial) -> tuple[Row, ...]:
     """Return the rows of charging, each measured by a module of its own."""
-    return (rating.rating_row(COMMAND), year.year_row(trial.directory, COMMAND))
+    return (
+        *refunds.refund_rows(trial.directory, COMMAND),
+        rating.rating_row(COMMAND),
+        year.year_row(trial.directory, COMMAND),
+    )

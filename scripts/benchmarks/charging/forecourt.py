@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,14 @@ from ocpp.v16.enums import ReadingContext, Reason
 
 from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
 from devnet.field.dataset import load_dataset
-from devnet.field.drivers import Driver, Wish
+from devnet.field.drivers import (
+    QUOTES_PATH,
+    SESSIONS_PATH,
+    Driver,
+    Wish,
+    read_quote,
+    session_body,
+)
 from devnet.field.events import FiscalSlice, SessionStops
 from devnet.field.keys import (
     OPERATOR,
@@ -29,9 +36,10 @@ from devnet.field.keys import (
 )
 from devnet.field.ocmf import OcmfMeter
 from devnet.field.parameters import load_parameters
+from devnet.field.service import post
 from devnet.field.stations.charge_point import CONNECTOR, ocpp_instant, signed_value
 from ledger.clock import ReplayClock
-from ledger.units import UnixSeconds, WattHours
+from ledger.units import UnixSeconds, WattHours, Watts
 from scripts import neighbourhood
 from scripts.replay import places_of
 from settlement.charging.reports import Phase, TransactionReport
@@ -45,16 +53,38 @@ _BEGIN_S: Final = UnixSeconds(1_494_230_400)
 _STAY_S: Final = 3_600
 _WEEK_S: Final = 7 * 86_400
 _REQUESTED_WH: Final = WattHours(8_000)
+_ENERGY_WH: Final = WattHours(2_500)
+_RATED_W: Final = Watts(7_400)
 _BEGIN_WH: Final = WattHours(250_000)
-_END_WH: Final = WattHours(252_500)
 _PURSE_MICROS: Final = 100_000_000
 _HTTP_TIMEOUT_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """What each car does there."""
+
+    requested_wh: WattHours = _REQUESTED_WH
+    """Energy that its deposit is for, in Wh."""
+    energy_wh: WattHours = _ENERGY_WH
+    """Energy that it draws, in Wh."""
+    rated_w: Watts = _RATED_W
+    """Most power of its station, in W."""
+    tariff: str | None = None
+    """OCPI Tariff of the stations, JSON; None is the demonstration's price."""
+
+
+_USUAL: Final = Stay()
 
 
 @dataclass(frozen=True, slots=True)
 class Plug:
     """A car that is about to be unplugged."""
 
+    session_id: str
+    """Its session."""
+    driver: Wallet
+    """Who pays."""
     station: str
     """Station's name, also its user name."""
     password: str
@@ -69,12 +99,14 @@ class Forecourt:
 
     running: Running
     """The service."""
+    clock: ReplayClock
+    """The domain clock."""
     plugs: tuple[Plug, ...]
     """One for each station."""
 
 
 @asynccontextmanager
-async def forecourt(directory: Path, count: int) -> AsyncIterator[Forecourt]:
+async def forecourt(directory: Path, count: int, stay: Stay = _USUAL) -> AsyncIterator[Forecourt]:
     """Open a community with ``count`` stations in ``directory``, a paid-for car at each."""
     parameters, dataset = load_parameters(), load_dataset()
     clock = ReplayClock(_BEGIN_S)
@@ -82,26 +114,27 @@ async def forecourt(directory: Path, count: int) -> AsyncIterator[Forecourt]:
         _, url = await stack.enter_async_context(
             embedded_chain(directory, clock, UnixSeconds(_BEGIN_S - _WEEK_S))
         )
+        tariffs = {} if stay.tariff is None else {_name(n): stay.tariff for n in range(count)}
+        rules = replace(neighbourhood.rules(parameters, dataset), station_tariffs=tariffs)
         opened = open_service(
             directory,
             web3_gateway(url),
             clock,
-            neighbourhood.rules(parameters, dataset),
+            rules,
             Secrets.derive("forecourt"),
         )
         running = await stack.enter_async_context(
             serving(opened, host="127.0.0.1", port=0, status=dict)
         )
-        keys = tuple(_key(n) for n in range(count))
+        keys = tuple(_key(n, stay.rated_w) for n in range(count))
         await running.desk.run(lambda: _enrol(running.service, keys))
-        plugs = await _plug_in(running, keys)
+        plugs = await _plug_in(running, keys, stay)
         clock.set(UnixSeconds(_BEGIN_S + _STAY_S))
-        yield Forecourt(running, plugs)
+        yield Forecourt(running, clock, plugs)
 
 
-def _key(number: int) -> MeterKey:
+def _key(number: int, rated_w: Watts) -> MeterKey:
     curve = (Curve.SECP256R1, Curve.SECP256K1)[number % 2]
-    rated_w = load_parameters().station.rated_w
     return meter_key(_SEED, Role.STATION_METER, f"F-{number:04}", curve, rated_w)
 
 
@@ -136,20 +169,31 @@ def _meter(key: MeterKey, from_s: UnixSeconds) -> Meter:
     )
 
 
-async def _plug_in(running: Running, keys: Sequence[MeterKey]) -> tuple[Plug, ...]:
+async def _plug_in(running: Running, keys: Sequence[MeterKey], stay: Stay) -> tuple[Plug, ...]:
     """Open a session at every station and start it; return how each will end."""
     plugs = []
     async with httpx2.AsyncClient(base_url=running.url, timeout=_HTTP_TIMEOUT_S) as client:
         for number, key in enumerate(keys):
             driver = Driver(_driver(number), places_of(running), load_parameters())
             wish = Wish(
-                _name(number), key.meter_id, wallet_of(_SEED, OPERATOR).address_hex, _REQUESTED_WH
+                _name(number),
+                key.meter_id,
+                wallet_of(_SEED, OPERATOR).address_hex,
+                stay.requested_wh,
             )
-            opened = await driver.open_session(client, wish, now_s=_BEGIN_S)
-            transaction = await running.desk.run(_started(running, number, opened.id_tag))
+            quote = read_quote(await post(client, QUOTES_PATH, driver.ask(wish)))
+            if stay.tariff is None:
+                driver.check(quote, wish, _BEGIN_S)
+            await post(client, SESSIONS_PATH, session_body(quote, wish, driver.sign(quote)))
+            id_tag = quote.terms.id_tag
+            transaction = await running.desk.run(_started(running, number, id_tag))
             plugs.append(
                 Plug(
-                    _name(number), _password(number), _stop(number, key, opened.id_tag, transaction)
+                    session_id="0x" + quote.session_id.hex(),
+                    driver=driver.wallet,
+                    station=_name(number),
+                    password=_password(number),
+                    frame=_stop(number, key, id_tag, transaction, stay.energy_wh),
                 )
             )
     return tuple(plugs)
@@ -177,9 +221,10 @@ def _started(running: Running, number: int, id_tag: str) -> Callable[[], int]:
     return lambda: int(transactions.report(running.service, told, elapsed_ns=lambda: 0).transaction)
 
 
-def _stop(number: int, key: MeterKey, id_tag: str, transaction: int) -> str:
+def _stop(number: int, key: MeterKey, id_tag: str, transaction: int, energy_wh: WattHours) -> str:
     """Return the frame that ends a transaction, with its last fiscal record and its whole one."""
     end_s = UnixSeconds(_BEGIN_S + _STAY_S)
+    end_wh = WattHours(_BEGIN_WH + energy_wh)
     event = SessionStops(
         at_s=end_s,
         station=_name(number),
@@ -187,14 +232,14 @@ def _stop(number: int, key: MeterKey, id_tag: str, transaction: int) -> str:
         page=1,
         begin_s=_BEGIN_S,
         begin_wh=_BEGIN_WH,
-        end_wh=_END_WH,
-        slice=FiscalSlice(1, _BEGIN_S, end_s, _BEGIN_WH, _END_WH),
+        end_wh=end_wh,
+        slice=FiscalSlice(1, _BEGIN_S, end_s, _BEGIN_WH, end_wh),
     )
     meter, at = OcmfMeter(key, _name(number)), ocpp_instant(end_s)
     fiscal = meter.fiscal_record(event.slice, id_tag)
     whole = meter.transaction_record(event, id_tag)
     stop = call.StopTransaction(
-        meter_stop=_END_WH,
+        meter_stop=end_wh,
         timestamp=at,
         transaction_id=transaction,
         reason=Reason.ev_disconnected,

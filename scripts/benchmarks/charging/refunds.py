@@ -23,12 +23,10 @@ from sqlalchemy import func, select
 from scripts.benchmarks.charging.forecourt import Forecourt, Plug, forecourt
 from scripts.benchmarks.charging.unplugging import READY
 from scripts.benchmarks.devnet import closing_ns
-from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.measuring import NS_PER_MS, each
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from settlement.tables import latency, session
 
-COMMAND: Final = "scripts/bench charging"
 STREAM_PER_S: Final = 75
 """How many sessions end in a second."""
 STREAM_S: Final = 10
@@ -36,7 +34,7 @@ STREAM_S: Final = 10
 BURST: Final = 50
 """How many sessions end in the same instant."""
 BURSTS: Final = 3
-"""How often, with the stream between none of them."""
+"""How often; the middle one of their figures counts."""
 
 _MS_PER_S: Final = 1_000
 _US_PER_MS: Final = 1_000
@@ -58,10 +56,10 @@ class Refunds:
     """By how much the latest frame was sent too late."""
 
 
-def rows(trial: Trial) -> tuple[Row, ...]:
-    """Return the rows of refunds."""
-    alone_ns, _ = closing_ns(trial.directory / "closing")
-    found = measure(trial.directory / "forecourt", stream=STREAM_PER_S * STREAM_S, burst=BURST)
+def refund_rows(directory: Path, command: str) -> tuple[Row, ...]:
+    """Return the rows of refunds, beside a closing alone."""
+    alone_ns, _ = closing_ns(directory / "closing")
+    found = measure(directory / "forecourt", stream=STREAM_PER_S * STREAM_S, burst=BURST)
     baseline = Baseline(
         each(alone_ns, 1, NS_PER_MS),
         "ChargeVault.closeWithOcmf alone, mined and on disk, in one process",
@@ -73,7 +71,7 @@ def rows(trial: Trial) -> tuple[Row, ...]:
         ("refund_burst_p99_ms", int(median(percentile(one, 99) for one in found.bursts_us))),
     )
     return tuple(
-        Row(name, Decimal(us) / _US_PER_MS, "ms", baseline, COMMAND) for name, us in figures
+        Row(name, Decimal(us) / _US_PER_MS, "ms", baseline, command) for name, us in figures
     )
 
 

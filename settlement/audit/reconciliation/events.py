@@ -94,6 +94,10 @@ def _closed(scope: Scope, event: FinalEvent) -> Claims:
     if ours is not None:
         claims[f"{session_id}/session-vat"] = ours["vat_micros"] or None
         claims[f"{session_id}/session-energy"] = _amount(event, "energyWh") or None
+        # An invoice below zero is a credit: the same transfer the other way.
+        invoiced = 0 if ours["total_micros"] is None else ours["total_micros"] - charge
+        claims[f"{session_id}/session-invoice"] = abs(invoiced) or None
+        claims[f"{session_id}/session-invoice-vat"] = abs(ours["invoiced_vat_micros"]) or None
     return claims
 
 

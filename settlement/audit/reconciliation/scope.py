@@ -14,9 +14,16 @@ from ledger.units import UnixSeconds
 from settlement.audit.books import HELD
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.service import Service
-from settlement.tables import block, lane, observed, run, session
+from settlement.pricing.statements import Rail
+from settlement.tables import block, charge_line, lane, observed, run, session
 
 _SESSION_ID_LENGTH: Final = 66
+_INVOICED_VAT: Final = (
+    select(func.coalesce(func.sum(charge_line.c.vat_micros), 0))
+    .where(charge_line.c.session_id == session.c.session_id, charge_line.c.rail == Rail.INVOICE)
+    .scalar_subquery()
+    .label("invoiced_vat_micros")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Scope:
     run_traces: Mapping[int, str]
     """Trace ids by run, of those and, in a pass over everything, of all."""
     sessions: tuple[RowMapping, ...]
-    """Sessions with a transfer or an event since, or that are broken."""
+    """Sessions with a transfer or an event since, or that are broken, and the VAT they invoice."""
     traced: Mapping[str, tuple[RowMapping, ...]]
     """All transfers of those runs and sessions, by trace id."""
     accounts: frozenset[str]
@@ -204,7 +211,7 @@ def _session_ids(
 def _sessions(connection: Connection, *, whole: bool, wanted: set[str]) -> Iterator[RowMapping]:
     if not (whole or wanted):
         return
-    rows = select(session).order_by(session.c.session_id)
+    rows = select(session, _INVOICED_VAT).order_by(session.c.session_id)
     rows = rows if whole else rows.where(session.c.session_id.in_(wanted))
     yield from connection.execute(rows).mappings()
 

@@ -7,17 +7,19 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from ledger.errors import UnverifiedReading, WrongState
 from ledger.store.bulk import upsert
-from ledger.units import Micros
 from settlement.chain.outbox import Call
 from settlement.charging.records import SessionEnergy, judge_record
 from settlement.charging.reports import TransactionReport
 from settlement.charging.terms import contract_tuple
+from settlement.engine.bills.billing import bill_session
 from settlement.engine.charging.fiscal import (
     UnknownTransactionError,
     fiscal_records,
     records_of_kind,
     take_slice,
 )
+from settlement.engine.charging.money.cosigning import waits
+from settlement.engine.charging.money.ending import closing_call, plan_closing
 from settlement.engine.charging.running import (
     by_transaction,
     opening_of,
@@ -29,13 +31,10 @@ from settlement.engine.intake import Outcome, emit, take
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service, unwrap
 from settlement.engine.turns import deliver
-from settlement.metering.ocmf import OcmfRecord, parse_record
-from settlement.metering.ocmf_signatures import signature_for_chain, verify_record
-from settlement.metering.signatures import MeterKey
-from settlement.pricing.billing import bill
+from settlement.metering.ocmf import parse_record
+from settlement.metering.ocmf_signatures import verify_record
 from settlement.tables import latency, session
 
-_CLOSE_GAS: Final = 900_000
 _EXPIRE_GAS: Final = 300_000
 _ENDABLE: Final = ("open", "charging", "held")
 
@@ -89,7 +88,7 @@ def stop(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[], 
     outcome = unwrap(verdict)
 
     def refunded() -> None:
-        if not outcome.replayed:
+        if not outcome.replayed and outcome.outcome["transaction"] is not None:
             _keep_latency(service, trace_id, elapsed_ns())
 
     deliver(service, refunded)
@@ -111,7 +110,9 @@ def _plan_close(
     )
     if found["state"] == "closed":
         return _note_closed(connection, found, energy, text, told)
-    money = bill(energy.energy_wh, service.rules.tariff, Micros(found["deposit_micros"]))
+    billed = bill_session(service, connection, found, energy.energy_wh, text)
+    charge = billed.charge_micros
+    total = billed.statement(charge).total_micros
     connection.execute(
         update(session)
         .where(session.c.session_id == found["session_id"])
@@ -119,13 +120,18 @@ def _plan_close(
             state="closing",
             stopped_s=told.at_s,
             energy_wh=energy.energy_wh,
-            charge_micros=money.charge_micros,
-            refund_micros=money.refund_micros,
-            overrun_micros=money.overrun_micros,
+            charge_micros=charge,
+            refund_micros=billed.deposit_micros - charge,
+            overrun_micros=billed.owed_micros - charge,
+            total_micros=total,
             record=text,
         )
     )
-    transaction = _plan_record(service, connection, found, record, key)
+    transaction = None
+    is_awaited = waits(service, found, billed)
+    if not is_awaited:
+        call = closing_call(service, connection, found, text)
+        transaction = plan_closing(service, connection, found, call)
     emit(
         connection,
         "session_stopped",
@@ -133,6 +139,9 @@ def _plan_close(
         at_s=service.clock.now_s(),
         energy_wh=energy.energy_wh,
         page=energy.page,
+        charge_micros=charge,
+        total_micros=total,
+        waits_for_driver=is_awaited,
     )
     return {"session_id": found["session_id"], "transaction": transaction}
 
@@ -153,29 +162,6 @@ def _note_closed(
         .values(stopped_s=told.at_s, record=text)
     )
     return {"session_id": found["session_id"], "transaction": None}
-
-
-def _plan_record(
-    service: Service,
-    connection: Connection,
-    found: RowMapping,
-    record: OcmfRecord,
-    key: MeterKey,
-) -> str:
-    vault = service.contracts.vault
-    data = vault.encode(
-        "closeWithOcmf",
-        contract_tuple(terms_of(found)),
-        opening_of(found).contract_tuple(),
-        record.payload,
-        signature_for_chain(record, key),
-    )
-    return service.outbox.plan(
-        connection,
-        business_key=f"close/{found['session_id']}",
-        trace_id=found["session_id"],
-        call=Call(vault.address, data, "ChargeVault.closeWithOcmf", _CLOSE_GAS),
-    )
 
 
 def expire_overdue(service: Service) -> int:

@@ -1,40 +1,24 @@
-"""Say the price first, and take the driver's one signature for money and terms."""
+"""Say the price first: the whole tariff, the deposit, and the terms to sign."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, or_, select
 
-from ledger.errors import (
-    ChainReverted,
-    Conflict,
-    InsufficientFunds,
-    InvalidRequest,
-    NotFound,
-)
-from ledger.units import MicrosPerKilowattHour, UnixSeconds, WattHours
-from settlement.chain.outbox import Call
-from settlement.chain.reconciliation import purse_deposit, token_held
-from settlement.chain.web3_gateway import CallRevertedError
-from settlement.charging.terms import (
-    SessionTerms,
-    contract_tuple,
-    deadline_s,
-    id_tag_of,
-    session_id,
-)
-from settlement.engine.finality import advance
-from settlement.engine.intake import Message, Verdict, emit, take
-from settlement.engine.service import Service, unwrap, wallet_of
-from settlement.pricing.billing import deposit_for
+from ledger.errors import Conflict, InvalidRequest, NotFound
+from ledger.units import CENT_MICROS, Micros, UnixSeconds, WattHours
+from settlement.chain.reconciliation import purse_deposit
+from settlement.charging.terms import SessionTerms, deadline_s, id_tag_of, session_id
+from settlement.engine.bills.tariffs import Posted, is_kept, keep_tariff, posted_at
+from settlement.engine.roll import meter_key
+from settlement.engine.service import Service, wallet_of
+from settlement.pricing.ocpi import Finding, check_afir
 from settlement.tables import session, station
 
-_OPEN_GAS: Final = 600_000
 _REQUEST_WH_MAX: Final = 1_000_000
 _HOLDING: Final = ("opening", "open", "charging", "held", "closing")
 
@@ -46,6 +30,13 @@ class UnknownStationError(NotFound):
         super().__init__("unknown_station", f"{station_id} is no station of this community")
 
 
+class UnknownSessionError(NotFound):
+    """No session of that id."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__("unknown_session", f"there is no session {identity}")
+
+
 class RequestedEnergyError(InvalidRequest):
     """The requested energy is nothing, or more than a car holds."""
 
@@ -55,25 +46,25 @@ class RequestedEnergyError(InvalidRequest):
         )
 
 
+class RequestedStayError(InvalidRequest):
+    """The stay is nothing, or longer than anybody may stay."""
+
+    def __init__(self, stay_s: int, longest_s: int) -> None:
+        super().__init__("requested_stay", f"{stay_s} s is not between 1 and {longest_s}")
+
+
+class TariffNotInForceError(Conflict):
+    """The station's tariff has not begun, or has ended, and no other takes its place."""
+
+    def __init__(self, tariff_id: str) -> None:
+        super().__init__("tariff_not_in_force", f"no session starts under {tariff_id} now")
+
+
 class TermsDifferError(Conflict):
     """The terms sent are not those that the service would quote now."""
 
     def __init__(self, field: str, sent: object, quoted: object) -> None:
         super().__init__("terms_differ", f"{field} is {sent}, quoted {quoted}")
-
-
-class WalletTooSmallError(InsufficientFunds):
-    """The driver's wallet does not hold the deposit."""
-
-    def __init__(self, held: int, wanted: int) -> None:
-        super().__init__("wallet_too_small", f"the wallet holds {held} micros, not {wanted}")
-
-
-class OpeningRefusedError(ChainReverted):
-    """The contract would not open the session."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("opening_refused", f"the vault refuses to open: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +79,29 @@ class Quote:
     """The authorization counts after this instant."""
     valid_before_s: UnixSeconds
     """The authorization counts before this instant."""
+    tariff: Posted
+    """What the session will cost, whole."""
+    findings: tuple[Finding, ...]
+    """What of it is against the regulation (AFIR, Article 5(4)) at this station."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """A driver's ERC-3009 authorization."""
-
-    valid_after_s: int
-    """It counts after this instant, in Unix seconds."""
-    valid_before_s: int
-    """It counts before this instant, in Unix seconds."""
-    signature: bytes
-    """r, s, v: 65 bytes."""
-
-
-def quote(service: Service, *, station_id: str, driver: str, requested_wh: WattHours) -> Quote:
+def quote(
+    service: Service,
+    *,
+    station_id: str,
+    driver: str,
+    requested_wh: WattHours,
+    stay_s: int | None = None,
+) -> Quote:
     """
-    Return the terms of a session, to be signed by the driver. Nothing is stored.
+    Return the terms of a session, to be signed by the driver. Only the tariff is kept.
+
+    Parameters
+    ----------
+    requested_wh
+        Energy that the deposit is to cover, in Wh.
+    stay_s
+        How long it is to cover time that costs, in seconds; None is the longest stay.
 
     Raises
     ------
@@ -112,176 +109,95 @@ def quote(service: Service, *, station_id: str, driver: str, requested_wh: WattH
         If the station is not of this community.
     RequestedEnergyError
         If the energy is out of range.
+    RequestedStayError
+        If the stay is out of range.
+    TariffNotInForceError
+        If no session may start under the station's tariff now.
     """
-    if not 0 < requested_wh <= _REQUEST_WH_MAX:
-        raise RequestedEnergyError(requested_wh)
     now_s = service.clock.now_s()
-    tariff = service.rules.tariff
     with service.reading() as connection:
         meter_id = _meter_of(connection, station_id)
         operator = wallet_of(connection, service.rules.operator_party)
         subject = f"session|{driver}|{station_id}|{now_s}|{requested_wh}".encode()
         salt = hmac.digest(service.salt_key, subject, hashlib.sha256)
         purse = _purse_for(service, connection, driver, id_tag_of(salt))
+        power_w = meter_key(connection, meter_id, now_s).rated_power_w
+        posted = posted_at(service, station_id)
+        known = is_kept(connection, posted.fingerprint)
     terms = SessionTerms(
         driver=driver,
         purse=purse,
         operator=operator,
         meter_id=meter_id,
         id_tag=id_tag_of(salt),
-        price_micros_per_kwh=MicrosPerKilowattHour(tariff.price_micros_per_kwh),
-        flat_micros=tariff.flat_micros,
-        deposit_micros=deposit_for(requested_wh, tariff),
-        tariff_fingerprint="0x" + tariff.fingerprint.hex(),
+        price_micros_per_kwh=posted.price_micros_per_kwh,
+        flat_micros=posted.flat_micros,
+        deposit_micros=_deposit(service, posted, requested_wh, stay_s),
+        tariff_fingerprint=posted.fingerprint,
         deadline_s=deadline_s(now_s, service.rules.longest_stay_s, service.rules.offline_window_s),
         salt="0x" + salt.hex(),
     )
+    if not known:
+        with service.writing() as connection:
+            keep_tariff(connection, posted, now_s)
     return Quote(
         session_id="0x" + session_id(terms).hex(),
         terms=terms,
         valid_after_s=UnixSeconds(0),
         valid_before_s=terms.deadline_s,
+        tariff=posted,
+        findings=check_afir(posted.ocpi, power_w),
     )
 
 
-def open_session(
-    service: Service,
-    *,
-    terms: SessionTerms,
-    requested_wh: WattHours,
-    authorization: Authorization,
-    body: bytes,
-) -> Mapping[str, Any]:
-    """
-    Open a session with the driver's one signature; return when the deposit is final, or on its way.
-
-    Idempotent by session id, the hash of the terms.
-
-    Raises
-    ------
-    TermsDifferError
-        If the terms are not what would be quoted now.
-    WalletTooSmallError
-        If the driver's wallet does not hold the deposit.
-    OpeningRefusedError
-        If the contract would refuse, the signature for one.
-    """
-    identity = "0x" + session_id(terms).hex()
-    message = Message(
-        key=f"session/{identity}",
-        kind="session",
-        source=terms.driver,
-        body=body,
-        trace_id=identity,
-    )
-    now_s = service.clock.now_s()
-    with service.writing() as connection:
-        taken = take(
-            connection,
-            service.book,
-            message,
-            at_s=now_s,
-            judge=lambda: _plan_open(
-                service, connection, terms, requested_wh, authorization, identity
-            ),
-        )
-    verdict: Verdict = unwrap(taken)
-    advance(service)
-    return session_view(service, identity) | {"replayed": verdict.replayed}
+def _deposit(
+    service: Service, posted: Posted, requested_wh: WattHours, stay_s: int | None
+) -> Micros:
+    """Return the deposit for what a driver asks for."""
+    rules, now_s = service.rules, service.clock.now_s()
+    if not 0 < requested_wh <= _REQUEST_WH_MAX:
+        raise RequestedEnergyError(requested_wh)
+    if stay_s is not None and not 0 < stay_s <= rules.longest_stay_s:
+        raise RequestedStayError(stay_s, rules.longest_stay_s)
+    if not posted.ocpi.governs(now_s):
+        raise TariffNotInForceError(posted.ocpi.tariff_id)
+    asked = posted.deposit_micros(requested_wh, stay_s or rules.longest_stay_s, now_s, rules)
+    # Nothing is opened without a deposit; of a tariff that is free it all comes back.
+    return Micros(max(asked, CENT_MICROS))
 
 
-def session_view(service: Service, identity: str) -> dict[str, Any]:
-    """
-    Return where a session stands.
-
-    Raises
-    ------
-    UnknownSessionError
-        If there is none of that id.
-    """
-    with service.reading() as connection:
-        found = connection.execute(select(session).where(session.c.session_id == identity)).first()
-    if found is None:
-        raise UnknownSessionError(identity)
-    row = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    return {
-        "session_id": identity,
-        "state": row["state"],
-        "station_id": row["station_id"],
-        "id_tag": row["id_tag"],
-        "deposit_micros": str(row["deposit_micros"]),
-        "energy_wh": row["energy_wh"],
-        "charge_micros": None if row["charge_micros"] is None else str(row["charge_micros"]),
-        "refund_micros": None if row["refund_micros"] is None else str(row["refund_micros"]),
-        "deadline_s": row["deadline_s"],
-    }
-
-
-class UnknownSessionError(NotFound):
-    """No session of that id."""
-
-    def __init__(self, identity: str) -> None:
-        super().__init__("unknown_session", f"there is no session {identity}")
-
-
-def _plan_open(
+def check_terms(
     service: Service,
     connection: Connection,
     terms: SessionTerms,
     requested_wh: WattHours,
-    authorization: Authorization,
-    identity: str,
-) -> Mapping[str, Any]:
-    station_id = _check_terms(service, connection, terms, requested_wh)
-    held = token_held(service.gateway, service.contracts, terms.driver)
-    if held < terms.deposit_micros:
-        raise WalletTooSmallError(held, terms.deposit_micros)
-    data = _open_call(service, terms, authorization)
-    _simulate(service, data)
-    now_s = service.clock.now_s()
-    connection.execute(
-        session.insert().values(
-            session_id=identity,
-            state="opening",
-            driver=terms.driver,
-            station_id=station_id,
-            id_tag=terms.id_tag,
-            terms=json.dumps(asdict(terms), sort_keys=True),
-            requested_wh=requested_wh,
-            deposit_micros=terms.deposit_micros,
-            deadline_s=terms.deadline_s,
-            opened_s=now_s,
-        )
-    )
-    transaction = service.outbox.plan(
-        connection,
-        business_key=f"open/{identity}",
-        trace_id=identity,
-        call=Call(service.contracts.vault.address, data, "ChargeVault.open", _OPEN_GAS),
-    )
-    emit(connection, "session_requested", trace_id=identity, at_s=now_s, station_id=station_id)
-    return {"session_id": identity, "transaction": transaction}
-
-
-def _check_terms(
-    service: Service, connection: Connection, terms: SessionTerms, requested_wh: WattHours
+    stay_s: int | None,
 ) -> str:
-    """Compare the terms with what a quote would say now; return the station."""
+    """
+    Compare the terms with what a quote would say now; return the station.
+
+    Raises
+    ------
+    UnknownStationError
+        If no station has the meter.
+    TermsDifferError
+        If a quote would say something else.
+    """
     rules, now_s = service.rules, service.clock.now_s()
-    tariff = rules.tariff
     found = connection.execute(
         select(station.c.station_id).where(station.c.meter_id == terms.meter_id)
     ).scalar()
     if found is None:
         raise UnknownStationError(terms.meter_id)
+    posted = posted_at(service, found)
     longest = deadline_s(now_s, rules.longest_stay_s, rules.offline_window_s)
     wanted = {
         "purse": (terms.purse, _purse_for(service, connection, terms.driver, terms.id_tag)),
         "operator": (terms.operator, wallet_of(connection, rules.operator_party)),
-        "price": (terms.price_micros_per_kwh, tariff.price_micros_per_kwh),
-        "flat fee": (terms.flat_micros, tariff.flat_micros),
-        "deposit": (terms.deposit_micros, deposit_for(requested_wh, tariff)),
-        "tariff": (terms.tariff_fingerprint, "0x" + tariff.fingerprint.hex()),
+        "price": (terms.price_micros_per_kwh, posted.price_micros_per_kwh),
+        "flat fee": (terms.flat_micros, posted.flat_micros),
+        "deposit": (terms.deposit_micros, _deposit(service, posted, requested_wh, stay_s)),
+        "tariff": (terms.tariff_fingerprint, posted.fingerprint),
         "idTag": (terms.id_tag, id_tag_of(bytes.fromhex(terms.salt[2:]))),
         "deadline": (min(terms.deadline_s, longest), terms.deadline_s),
     }
@@ -291,30 +207,6 @@ def _check_terms(
     if terms.deadline_s <= now_s + rules.offline_window_s:
         raise TermsDifferError("deadline", terms.deadline_s, longest)
     return str(found)
-
-
-def _open_call(service: Service, terms: SessionTerms, authorization: Authorization) -> bytes:
-    signature = authorization.signature
-    return service.contracts.vault.encode(
-        "open",
-        contract_tuple(terms),
-        (
-            authorization.valid_after_s,
-            authorization.valid_before_s,
-            signature[64],
-            signature[:32],
-            signature[32:64],
-        ),
-    )
-
-
-def _simulate(service: Service, data: bytes) -> None:
-    """Ask the contract whether it would open, so that no nonce is spent on a refusal."""
-    vault = service.contracts.vault
-    try:
-        service.gateway.call(vault.address, data, service.outbox.address)
-    except CallRevertedError as fault:
-        raise OpeningRefusedError(service.contracts.explain(fault)) from fault
 
 
 def _purse_for(service: Service, connection: Connection, driver: str, id_tag: str) -> int:

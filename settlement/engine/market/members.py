@@ -11,7 +11,7 @@ from ledger.errors import ChainReverted
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
 from settlement.chain.outbox import Call
 from settlement.chain.web3_gateway import CallRevertedError
-from settlement.engine.charging.quoting import Authorization
+from settlement.charging.terms import Authorization
 from settlement.engine.finality import advance
 from settlement.engine.intake import Message, Outcome, emit, take
 from settlement.engine.service import Service, party_of, unwrap

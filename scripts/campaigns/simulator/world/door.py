@@ -22,7 +22,8 @@ from api.routes.sessions import OpenRequest, QuoteRequest
 from devnet.field.stations.charge_point import ocpp_instant, signed_value
 from ledger.units import Micros, UnixSeconds, WattHours
 from settlement.charging.reports import Answer
-from settlement.engine.charging import quoting, transactions
+from settlement.charging.terms import Authorization
+from settlement.engine.charging import opening, quoting, transactions
 from settlement.engine.market import members, readings
 from settlement.engine.service import Service
 
@@ -50,7 +51,7 @@ def quote(service: Service, body: Mapping[str, Any]) -> dict[str, Any]:
 def open_session(service: Service, body: bytes) -> Mapping[str, Any]:
     """Answer ``POST /api/sessions``."""
     request = OpenRequest.model_validate_json(body)
-    return quoting.open_session(
+    return opening.open_session(
         service,
         terms=request.terms.domain(),
         requested_wh=WattHours(request.requested_wh),
@@ -146,8 +147,8 @@ def _meter_value(at_s: int, record: str, context: ReadingContext) -> dict[str, A
     return {"timestamp": ocpp_instant(UnixSeconds(at_s)), "sampledValue": [sampled]}
 
 
-def _authorization(request: OpenRequest | JoinRequest) -> quoting.Authorization:
-    return quoting.Authorization(
+def _authorization(request: OpenRequest | JoinRequest) -> Authorization:
+    return Authorization(
         valid_after_s=request.valid_after,
         valid_before_s=request.valid_before,
         signature=bytes.fromhex(request.signature[2:]),

@@ -1,0 +1,1 @@
+"""What drivers do about their money: look at it, raise a deposit, sign a total."""
