@@ -13,9 +13,11 @@ from scripts.benchmarks.charging.forecourt import forecourt
 from scripts.benchmarks.charging.refunds import measure, percentile
 from settlement.audit.reconciliation.breaks import all_breaks
 from settlement.engine.charging import transactions
+from settlement.engine.charging.closing import NoSignedRecordError
 from settlement.engine.finality import advance
+from settlement.engine.intake import emit
 from settlement.engine.turns import take_turn
-from settlement.tables import attempt, intent, latency, session
+from settlement.tables import attempt, event, intent, latency, session
 
 COUNT = 4
 
@@ -107,6 +109,42 @@ class TestSessionsThatEndTogether:
             assert [one.accepted for one in (found[0], *found[2:])] == [True] * (COUNT - 1)
             closed = ("closed", 0)
             assert states(service) == [closed, ("held", None), closed, closed]
+
+        on_forecourt(tmp_path, story)
+
+    def test_one_that_fails_midway_takes_back_what_it_wrote_and_nothing_else(self, tmp_path):
+        async def story(here):
+            service = here.running.service
+
+            def stumble():
+                with service.writing() as connection:
+                    emit(connection, "half_done", trace_id="", at_s=service.clock.now_s())
+                    raise NoSignedRecordError("0")
+
+            works = [*stops(here)[:2], stumble, *stops(here)[2:]]
+            found = await here.running.desk.run(lambda: take_turn(service, works))
+            assert isinstance(found[2], NoSignedRecordError)
+            assert states(service) == [("closed", 0)] * COUNT
+            with service.reading() as connection:
+                told = connection.execute(select(event.c.name).distinct()).scalars().all()
+            assert "session_closed" in told
+            assert "half_done" not in told
+
+        on_forecourt(tmp_path, story)
+
+    def test_see_within_their_turn_what_was_written_before_them(self, tmp_path):
+        async def story(here):
+            service, plug = here.running.service, here.plugs[0]
+            work = stops(here)[0]
+
+            def state():
+                with service.reading() as connection:
+                    return connection.execute(
+                        select(session.c.state).where(session.c.session_id == plug.session_id)
+                    ).scalar_one()
+
+            found = await here.running.desk.run(lambda: take_turn(service, [state, work, state]))
+            assert (found[0], found[2]) == ("charging", "closing")
 
         on_forecourt(tmp_path, story)
 
