@@ -16,7 +16,6 @@ from settlement.engine.overview import overview
 from settlement.engine.restart.protocol import Restart
 from settlement.engine.service import Service
 from settlement.engine.tracing import trace
-from settlement.engine.turns import take_turn
 
 Status = Callable[[], Mapping[str, Any]]
 
@@ -46,7 +45,6 @@ class Context:
         """Let a reconciler follow every work at the desk, which takes none after a bad start."""
         reconciler = Reconciler(self.service)
         object.__setattr__(self, "reconciler", reconciler)
-        self.desk.join_with(lambda works: take_turn(self.service, works))
         if self.restart.closed_by is None:
             self.desk.follow_with(reconciler.after)
         else:

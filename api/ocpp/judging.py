@@ -1,11 +1,12 @@
-"""Have reports judged at the desk, in the order they came; the values of many in one go."""
+"""Have reports judged at the desk, in the order they came; those that wait together in one go."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -14,11 +15,15 @@ from ledger.errors import Integrity, VoisinError
 from settlement.charging.reports import Answer, Phase, TransactionReport
 from settlement.engine.charging import transactions
 from settlement.engine.service import Service
+from settlement.engine.turns import take_turn
 
 _TOGETHER_MAX: Final = 256
+_ENDS_MAX: Final = 64
 _LOG: Final = structlog.get_logger("voisin.ocpp")
 
 Judgement = Answer | VoisinError
+TakeTurn = Callable[[Service, Sequence[Callable[[], object]]], Sequence[Any]]
+"""Does works in one go; returns for each its result, or the fault that it met."""
 
 
 class ReportUnjudgedError(Integrity):
@@ -44,13 +49,14 @@ class Judge:
     """
     The line before the desk.
 
-    A start or an end goes to the desk alone; what only goes on goes together with its neighbors
-    in the line, so that many stations' values cost one turn.
+    What gathers while the desk is busy is judged in one turn: one commit, and one delivery to the
+    chain for all that have ended. So sessions that end together are refunded together.
     """
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, desk: Desk, *, together: TakeTurn = take_turn) -> None:
         self._service: Final = service
         self._desk: Final = desk
+        self._together: Final = together
         self._line: Final[deque[_Item]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -78,29 +84,45 @@ class Judge:
             self._task = None
 
     async def _work_on(self, items: Sequence[_Item]) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            await self._desk.run(lambda: self._judge(loop, items))
-        except VoisinError as fault:
-            _answer_all(items, fault)
+            fault = await self._turn(items)
+            if isinstance(fault, VoisinError):
+                _answer_all(items, fault)
+            elif fault is not None and len(items) > 1:
+                # A mistake of ours in one of them must not become everybody's.
+                for item in items:
+                    self._tell(await self._turn((item,)))
+            else:
+                self._tell(fault)
         finally:
             self._done(items)
 
+    async def _turn(self, items: Sequence[_Item]) -> BaseException | None:
+        """Take a turn at the desk; return what kept it from its end."""
+        loop = asyncio.get_running_loop()
+        turn = self._desk.run(lambda: self._judge(loop, items))
+        (met,) = await asyncio.gather(turn, return_exceptions=True)
+        return met
+
+    def _tell(self, fault: BaseException | None) -> None:
+        """Let whoever watches the process know of a mistake of ours."""
+        if fault is not None:
+            told = {"message": "a report was not judged", "exception": fault}
+            asyncio.get_running_loop().call_exception_handler(told)
+
     def _next(self) -> Sequence[_Item]:
-        """Take the next report from the line, and its neighbors if they may go together."""
-        items = [self._line.popleft()]
-        while (
-            self._line
-            and len(items) < _TOGETHER_MAX
-            and all(one.report.phase is Phase.UPDATED for one in (items[0], self._line[0]))
-        ):
+        """Take what waits from the line, as far as one turn is to go."""
+        items: list[_Item] = []
+        ends = 0
+        while self._line and len(items) < _TOGETHER_MAX and ends < _ENDS_MAX:
+            ends += self._line[0].report.phase is Phase.ENDED
             items.append(self._line.popleft())
         return items
 
     def _judge(self, loop: asyncio.AbstractEventLoop, items: Sequence[_Item]) -> None:
         """Judge reports, on the desk's thread, and tell at once whoever waits for one."""
-        for item in items:
-            found = self._judged(item)
+        works = [partial(self._judged, item) for item in items]
+        for item, found in zip(items, self._together(self._service, works), strict=True):
             if item.awaited is not None:
                 loop.call_soon_threadsafe(_answer, item.awaited, found)
 

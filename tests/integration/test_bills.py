@@ -13,7 +13,7 @@ from contracts.typed_data import Domain, digest, sign
 from devnet.field.service import Authorization, authorize
 from ledger.tables import transfer
 from ledger.units import UnixSeconds, WattHours, Watts
-from scripts.benchmarks.charging.forecourt import Stay, forecourt
+from scripts.benchmarks.charging.ending.forecourt import Stay, forecourt
 from scripts.replay import places_of
 from settlement.audit.reconciliation.breaks import all_breaks
 from settlement.engine.clockwork import tick

@@ -4,13 +4,14 @@ import asyncio
 import json
 
 import pytest
-from ocpp.charge_point import camel_to_snake_case
 from sqlalchemy import func, select
 
-from api.ocpp import v16
+from api.ocpp.translation import v16
+from api.ocpp.translation.limits import Limits
+from api.ocpp.translation.steps import Received
 from ledger.errors import ChainUnavailable, UnverifiedReading
-from scripts.benchmarks.charging.forecourt import forecourt
-from scripts.benchmarks.charging.refunds import measure, percentile
+from scripts.benchmarks.charging.ending.forecourt import forecourt
+from scripts.benchmarks.charging.ending.refunds import measure, percentile
 from settlement.audit.reconciliation.breaks import all_breaks
 from settlement.engine.charging import transactions
 from settlement.engine.charging.closing import NoSignedRecordError
@@ -35,20 +36,22 @@ class Walked:
             raise ChainUnavailable("cut off")
 
 
-def report(plug, *, spoil=False):
+def report(plug, at_s, *, spoil=False):
     """Return what the service makes of a stop; ``spoil`` breaks the meter's signature."""
-    payload = camel_to_snake_case(json.loads(plug.frame)[3])
+    payload = json.loads(plug.frame)[3]
     if spoil:
-        whole = payload["transaction_data"][1]["sampled_value"][0]
+        whole = payload["transactionData"][1]["sampledValue"][0]
         record = json.loads(whole["value"])
         record["signedMeterData"] = record["signedMeterData"].replace("A", "B", 1)
         whole["value"] = json.dumps(record)
-    return v16.ended(plug.station, payload)
+    received = Received(plug.station, payload, plug.frame, at_s, Limits())
+    return v16.READERS["StopTransaction"](received).report
 
 
 def stops(here, *, spoiled=-1):
     service = here.running.service
-    reports = [report(plug, spoil=n == spoiled) for n, plug in enumerate(here.plugs)]
+    at_s = here.clock.now_s()
+    reports = [report(plug, at_s, spoil=n == spoiled) for n, plug in enumerate(here.plugs)]
     return [
         lambda told=told: transactions.report(service, told, elapsed_ns=lambda: 5_000_000)
         for told in reports

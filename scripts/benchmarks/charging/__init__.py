@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from scripts.benchmarks.charging import rating, refunds, year
+from scripts.benchmarks.charging import rating, year
+from scripts.benchmarks.charging.ending import refunds
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rows import Row
 

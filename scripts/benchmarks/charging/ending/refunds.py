@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from scripts.benchmarks.charging.forecourt import Forecourt, Plug, forecourt
-from scripts.benchmarks.charging.unplugging import READY
+from scripts.benchmarks.charging.ending.forecourt import Forecourt, Plug, forecourt
+from scripts.benchmarks.charging.ending.unplugging import READY
 from scripts.benchmarks.devnet import closing_ns
 from scripts.benchmarks.measuring import NS_PER_MS, each
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
@@ -124,8 +124,8 @@ async def _unplug(here: Forecourt, cars: Sequence[tuple[Plug, int]]) -> dict[str
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "scripts.benchmarks.charging.unplugging"),
-        cwd=Path(__file__).parents[3],
+        *("-m", "scripts.benchmarks.charging.ending.unplugging"),
+        cwd=Path(__file__).parents[4],
         stdin=PIPE,
         stdout=PIPE,
     )

@@ -1,0 +1,1 @@
+"""Measure how soon drivers have their money back."""
