@@ -7,8 +7,22 @@ from fastapi import FastAPI
 from api import problems
 from api.dependencies import Context
 from api.limits import BodyLimit
+from api.ocpi import credentials, endpoints
 from api.ocpp.endpoint import stations_route
-from api.routes import community, log, members, operations, payments, quarantine, readings, sessions
+from api.routes import (
+    community,
+    exports,
+    log,
+    members,
+    operations,
+    payments,
+    quarantine,
+    readings,
+    receipts,
+    roaming,
+    sessions,
+    webhooks,
+)
 from api.web.pages import mount_static, pages_router
 
 _DESCRIPTION: Final = (
@@ -27,6 +41,8 @@ def create_app(context: Context) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit)
     for one in (community, log, members, operations, payments, quarantine, readings, sessions):
+        app.include_router(one.router)
+    for one in (receipts, exports, webhooks, roaming, endpoints, credentials):
         app.include_router(one.router)
     stations = stations_route(context.service, context.desk, context.writer, context.stations)
     app.router.routes.append(stations)

@@ -12,6 +12,7 @@ from api.ocpp.switchboard import Switchboard
 from ledger.store.writer import Writer
 from settlement.audit.reconciliation.breaks import open_breaks
 from settlement.audit.reconciliation.reconciler import Reconciler
+from settlement.charging.documents.issuer import Issuer
 from settlement.engine.overview import overview
 from settlement.engine.restart.protocol import Restart
 from settlement.engine.service import Service
@@ -38,6 +39,10 @@ class Context:
     """Where connected stations are asked to do something."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop, so that streams end."""
+    issuer: Issuer = field(default_factory=Issuer)
+    """Who issues charge detail records, and where others reach the service."""
+    private_addresses: bool = False
+    """Whether subscribers may be on private addresses, which only local users may ask for."""
     reconciler: Reconciler = field(init=False)
     """Compares books, meters and chain after every work at the desk."""
 

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.types import ASGIApp
 
 from api.app import create_app
+from api.delivery.deliverer import Deliverer
 from api.dependencies import Context
 from api.desk import Desk
 from api.settings import Settings
@@ -40,6 +42,7 @@ from settlement.chain.identity import kept_identity
 from settlement.chain.indexer import Indexer
 from settlement.chain.outbox import Outbox
 from settlement.chain.web3_gateway import Web3Gateway
+from settlement.charging.documents.issuer import Issuer, parse_issuer
 from settlement.engine.bills.catalog import BadCatalogError, read_catalog
 from settlement.engine.checkpoints.http_witness import parse_witnesses
 from settlement.engine.community import Rules
@@ -244,8 +247,18 @@ async def serving(
     tls = None if certificate is None else tls_context(certificate, settings.tls_key)
     desk = Desk()
     writer = Writer(service.database, service.clock, book=service.book)
-    context = Context(service=service, desk=desk, writer=writer, status=status, restart=started)
     listener = listen(host, port)
+    scheme = "http" if tls is None else "https"
+    url = f"{scheme}://{host}:{listener.getsockname()[1]}"
+    context = Context(
+        service=service,
+        desk=desk,
+        writer=writer,
+        status=status,
+        restart=started,
+        issuer=_issuer(settings, url),
+        private_addresses=_private_addresses(settings, host),
+    )
     config = server_config(create_app(context), tls)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -253,17 +266,38 @@ async def serving(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
+    # A replay's clock runs ahead of everybody who could be told; nobody is.
+    steady = isinstance(service.clock, SteadyClock)
+    telling = asyncio.create_task(Deliverer(context, SystemClock()).run()) if steady else None
     try:
-        scheme = "http" if tls is None else "https"
-        yield Running(service, desk, f"{scheme}://{host}:{listener.getsockname()[1]}")
+        yield Running(service, desk, url)
     finally:
         context.stopping.set()
         server.should_exit = True
         await task
+        if telling is not None:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
         listener.close()
         desk.close()
         writer.close()
         service.close()
+
+
+def _issuer(settings: Settings, url: str) -> Issuer:
+    """Return who issues charge detail records, reached at ``url`` unless settings say otherwise."""
+    found = Issuer() if settings.issuer is None else parse_issuer(settings.issuer.read_text())
+    return replace(found, public_url=settings.public_url.rstrip("/") or url)
+
+
+def _private_addresses(settings: Settings, host: str) -> bool:
+    """Return whether subscribers may be on private addresses: only if all users are local ones."""
+    if settings.private_addresses is not None:
+        return settings.private_addresses
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def web3_gateway(url: str) -> ChainGateway:

@@ -18,6 +18,12 @@ class Settings(BaseSettings):
     """Address the service listens on."""
     port: int = 8000
     """Port the service listens on."""
+    issuer: Path | None = None
+    """TOML file of who issues charge detail records and where its stations stand."""
+    public_url: str = ""
+    """Address by which others reach the service; none: where it listens."""
+    private_addresses: bool | None = None
+    """Whether webhooks may lead to private addresses; none: only if nobody else is served."""
     witnesses: str = ""
     """Who is asked to cosign the log's checkpoints: ``URL KEY`` each, separated by commas."""
     tls_certificate: Path | None = None

@@ -1,0 +1,1 @@
+"""Tell others what happened: webhooks, and charge detail records pushed to eMSPs."""

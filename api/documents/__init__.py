@@ -1,0 +1,1 @@
+"""Documents as people open them: a receipt on paper, tables for spreadsheets."""

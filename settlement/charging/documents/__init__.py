@@ -1,0 +1,1 @@
+"""What is handed out after a session: receipt, charge detail record, signed values, table."""
