@@ -47,7 +47,10 @@ def receipt_pdf(facts: SessionFacts, language: str) -> bytes:
     paper.pairs(_what(facts, words))
     paper.heading(words["lines"])
     paper.pairs(_lines(facts, words))
-    paper.total(words["total"], f"{cents(facts.money.total_micros)} {facts.currency}")
+    paper.total(
+        words["total"],
+        f"{cents(facts.money.total_micros)} {facts.currency}".replace(".", words["point"]),
+    )
     paper.heading(words["refund"])
     paper.pairs(_refund(facts, words))
     paper.heading(words["check"])
@@ -144,27 +147,29 @@ def _what(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
     yield words["started"], local_time(times.started_s, times.utc_offset_minutes)
     yield words["stopped"], local_time(times.stopped_s, times.utc_offset_minutes)
     if facts.evidence.begin is not None and facts.evidence.end is not None:
-        yield words["begin"], str(facts.evidence.begin)
-        yield words["end"], str(facts.evidence.end)
-    yield words["energy"], f"{kilowatt_hours(facts.energy_wh):f} kWh"
+        yield words["begin"], _shown(str(facts.evidence.begin), words)
+        yield words["end"], _shown(str(facts.evidence.end), words)
+    yield words["energy"], _shown(f"{kilowatt_hours(facts.energy_wh):f} kWh", words)
     yield words["signed_by"], words[facts.signed_by or "nobody"]
     if facts.sun_wh is not None and facts.energy_wh:
-        yield words["sun"], f"{nearest(facts.sun_wh / 1_000, 3):f} kWh"
+        yield words["sun"], _shown(f"{nearest(facts.sun_wh / 1_000, 3):f} kWh", words)
 
 
 def _lines(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
     money, currency = facts.money, facts.currency
     for one in money.lines:
-        yield _name(one, words), f"{euros(one.gross_micros):f} {currency}"
+        yield _name(one, words), _amount(one.gross_micros, currency, words)
     for rate, (net, vat) in money.by_rate().items():
-        yield words["net"], f"{euros(net):f} {currency}"
-        name = words["no_vat"] if rate is None else f"{words['vat']} {_percent(rate)}"
-        yield name, f"{euros(vat):f} {currency}"
+        yield words["net"], _amount(net, currency, words)
+        name = (
+            words["no_vat"] if rate is None else _shown(f"{words['vat']} {_percent(rate)}", words)
+        )
+        yield name, _amount(vat, currency, words)
 
 
 def _name(one: ChargeLine, words: Mapping[str, str]) -> str:
     unit = {"ENERGY": "kWh", "TIME": "h", "PARKING_TIME": "h"}.get(one.dimension, "")
-    volume = f" ({one.volume} {unit})" if unit else ""
+    volume = _shown(f" ({one.volume} {unit})", words) if unit else ""
     return words.get(one.dimension, one.dimension) + volume
 
 
@@ -176,9 +181,9 @@ def _refund(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
         ("refund", money.refund_micros),
     )
     for name, amount in amounts:
-        yield words[name], f"{euros(amount):f} {currency}"
+        yield words[name], _amount(amount, currency, words)
     if money.invoice_micros:
-        yield words["invoice"], f"{euros(money.invoice_micros):f} {currency}"
+        yield words["invoice"], _amount(money.invoice_micros, currency, words)
     yield words["transaction"], words[facts.settlement.finality.value]
     if facts.settlement.block is not None:
         yield words["block"], str(facts.settlement.block)
@@ -193,7 +198,7 @@ def _proof(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
         agreed += words["tariff_flat"].format(
             flat=f"{euros(tariff.flat_micros):f}", currency=facts.currency
         )
-    yield words["tariff"], f"{agreed}\n{tariff.fingerprint}"
+    yield words["tariff"], f"{_shown(agreed, words)}\n{tariff.fingerprint}"
     yield words["session"], facts.session_id
     yield from _transactions(facts.settlement, words)
     if facts.evidence.key is not None:
@@ -209,6 +214,15 @@ def _proof(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
 def _transactions(found: Transaction, words: Mapping[str, str]) -> Iterator[Pair]:
     if found.hash is not None:
         yield words["transaction"], found.hash
+
+
+def _amount(amount_micros: Micros, currency: str, words: Mapping[str, str]) -> str:
+    return _shown(f"{euros(amount_micros):f} {currency}", words)
+
+
+def _shown(text: str, words: Mapping[str, str]) -> str:
+    """Return a number as readers of the language write it: nothing changes but the point."""
+    return text.replace(".", words["point"])
 
 
 def _percent(rate_bp: int) -> str:

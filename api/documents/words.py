@@ -6,6 +6,7 @@ from typing import Final
 RECEIPT_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "title": "Charging receipt",
+        "point": ".",
         "station": "Station",
         "operator": "Operator",
         "started": "Started",
@@ -50,6 +51,7 @@ RECEIPT_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "fr": {
         "title": "Reçu de recharge",
+        "point": ",",
         "station": "Borne",
         "operator": "Opérateur",
         "started": "Début",
