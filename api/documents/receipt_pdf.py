@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from fpdf import FPDF
@@ -15,7 +16,7 @@ from settlement.charging.documents.exact import cents, euros, kilowatt_hours, ne
 from settlement.charging.documents.facts import ChargeLine, SessionFacts, Transaction
 from settlement.charging.documents.receipt import public_key_der, receipt
 from settlement.charging.documents.signed_xml import signed_xml
-from settlement.charging.documents.table import local_time
+from settlement.charging.documents.table import duration, local_time
 
 PDF_TYPE: Final = "application/pdf"
 _FONT: Final = "helvetica"
@@ -27,6 +28,8 @@ _LINE: Final = 5.4
 _SMALL_LINE: Final = 3.4
 _LABEL_SHARE: Final = Decimal("0.42")
 _BP_DECIMALS: Final = 2
+_WH_PER_KWH: Final = 1_000
+_KWH_DECIMALS: Final = 3
 
 Pair = tuple[str, str]
 
@@ -152,7 +155,10 @@ def _what(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
     yield words["energy"], _shown(f"{kilowatt_hours(facts.energy_wh):f} kWh", words)
     yield words["signed_by"], words[facts.signed_by or "nobody"]
     if facts.sun_wh is not None and facts.energy_wh:
-        yield words["sun"], _shown(f"{nearest(facts.sun_wh / 1_000, 3):f} kWh", words)
+        yield (
+            words["sun"],
+            _shown(f"{nearest(facts.sun_wh / _WH_PER_KWH, _KWH_DECIMALS):f} kWh", words),
+        )
 
 
 def _lines(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
@@ -168,9 +174,12 @@ def _lines(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
 
 
 def _name(one: ChargeLine, words: Mapping[str, str]) -> str:
-    unit = {"ENERGY": "kWh", "TIME": "h", "PARKING_TIME": "h"}.get(one.dimension, "")
-    volume = _shown(f" ({one.volume} {unit})", words) if unit else ""
-    return words.get(one.dimension, one.dimension) + volume
+    name, volume = words.get(one.dimension, one.dimension), Fraction(one.volume)
+    if one.unit == "Wh" and volume:
+        return _shown(f"{name} ({nearest(volume / _WH_PER_KWH, _KWH_DECIMALS):f} kWh)", words)
+    if one.unit == "s" and volume:
+        return f"{name} ({duration(int(volume))})"
+    return name
 
 
 def _refund(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:

@@ -62,9 +62,7 @@ def xlsx_parts(rows: Iterable[SessionFacts], language: str) -> Iterator[bytes]:
     """
     place = LANGUAGES.index(language)
     with tempfile.TemporaryFile() as file:
-        book = xlsxwriter.Workbook(
-            file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        )
+        book = xlsxwriter.Workbook(file, {"constant_memory": True})
         book.set_properties({"created": _MADE.replace(tzinfo=None)})
         sheet = book.add_worksheet("Sessions")
         sheet.freeze_panes(1, 0)

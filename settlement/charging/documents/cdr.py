@@ -6,12 +6,13 @@ record is never changed: a credit record takes it back, and a new one follows.
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 from ledger.units import Micros, UnixSeconds
-from settlement.charging.documents.exact import euros, hours, instant, kilowatt_hours
+from settlement.charging.documents.exact import euros, hours, instant, kilowatt_hours, nearest
 from settlement.charging.documents.facts import ChargeLine, Finality, SessionFacts, Stretch
 from settlement.charging.documents.issuer import Issuer, ocpi_id
 from settlement.charging.documents.receipt import public_key_der
@@ -20,11 +21,13 @@ from settlement.metering.ocmf import OcmfReading
 
 CREDIT_SUFFIX: Final = "-C"
 """Behind the id of a record stands this in the record that credits it."""
-_ENERGY: Final = ("ENERGY", "ABOVE_DEPOSIT", "COSIGNED")
+_ENERGY: Final = ("ENERGY", "OVERRUN")
 _FIXED: Final = ("FLAT",)
 _TIME: Final = ("TIME",)
 _PARKING: Final = ("PARKING_TIME",)
-_RESERVATION: Final = ("RESERVATION", "RESERVATION_TIME", "RESERVATION_EXPIRES")
+_RESERVATION: Final = ("RESERVATION", "RESERVATION_FLAT")
+_WH_PER_KWH: Final = 1_000
+_ENERGY_DECIMALS: Final = 6
 _VOLATILE: Final = ("id", "last_updated")
 
 
@@ -51,7 +54,7 @@ def cdr(facts: SessionFacts, issuer: Issuer, *, version: int, at_s: UnixSeconds)
     times = facts.times
     seconds = max(0, times.stopped_s - times.started_s)
     parts = _parts(facts)
-    idle_s = sum(max(0, one.end_s - one.begin_s) for one in parts if not one.energy_wh)
+    idle_s = sum((Fraction(one.end_s - one.begin_s) for one in parts if one.parking), Fraction(0))
     return {
         "country_code": issuer.country_code,
         "party_id": issuer.party_id,
@@ -65,12 +68,12 @@ def cdr(facts: SessionFacts, issuer: Issuer, *, version: int, at_s: UnixSeconds)
         "meter_id": facts.evidence.serial,
         "currency": facts.currency,
         "tariffs": [tariff_object(facts.tariff, facts, issuer)],
-        "charging_periods": [_period(one, facts) for one in parts],
+        "charging_periods": list(_periods(parts, facts)),
         **_signed_data(facts, issuer),
         **_costs(facts),
         "total_energy": kilowatt_hours(facts.energy_wh),
-        "total_time": hours(seconds),
-        "total_parking_time": hours(idle_s),
+        "total_time": hours(Fraction(seconds)),
+        "total_parking_time": hours(max(idle_s, Fraction(0))),
         "remark": _remark(facts),
         "last_updated": instant(at_s),
     }
@@ -132,30 +135,36 @@ def _location(facts: SessionFacts, issuer: Issuer) -> dict[str, Any]:
 
 def _parts(facts: SessionFacts) -> tuple[Stretch, ...]:
     """
-    Return the signed parts of the session, or one for all of it: a charging period each.
+    Return the parts of the session, or one for all of it: a charging period each.
 
-    The meter signs at each boundary of an interval, so no price that changes there is missed. Time
-    in which nothing flowed is parking.
+    The meter signs at each boundary of an interval, and parts are cut where a price changes.
     """
     times = facts.times
-    whole = Stretch(times.started_s, times.stopped_s, facts.energy_wh)
-    signed = tuple(one for one in facts.stretches if one.energy_wh or one.end_s > one.begin_s)
-    fits = sum(one.energy_wh for one in signed) == facts.energy_wh
-    return signed if signed and fits else (whole,)
+    whole = Stretch(times.started_s, times.stopped_s, facts.energy_wh, parking=not facts.energy_wh)
+    known = tuple(one for one in facts.stretches if one.energy_wh or one.end_s > one.begin_s)
+    fits = sum(one.energy_wh for one in known) == facts.energy_wh
+    return known if known and fits else (whole,)
 
 
-def _period(part: Stretch, facts: SessionFacts) -> dict[str, Any]:
-    return {
-        "start_date_time": instant(part.begin_s),
-        "dimensions": [
-            {"type": "ENERGY", "volume": kilowatt_hours(part.energy_wh)},
-            {
-                "type": "TIME" if part.energy_wh else "PARKING_TIME",
-                "volume": hours(max(0, part.end_s - part.begin_s)),
-            },
-        ],
-        "tariff_id": facts.tariff.tariff_id or ocpi_id(facts.tariff.fingerprint),
-    }
+def _periods(parts: Sequence[Stretch], facts: SessionFacts) -> Iterator[dict[str, Any]]:
+    """Return the charging periods; their energies, each to the milliwatt-hour, sum exactly."""
+    before, told = Fraction(0), Decimal(0)
+    for part in parts:
+        before += part.energy_wh
+        standing = nearest(Fraction(before, _WH_PER_KWH), _ENERGY_DECIMALS)
+        seconds = Fraction(max(part.end_s - part.begin_s, 0))
+        yield {
+            "start_date_time": instant(UnixSeconds(int(part.begin_s))),
+            "dimensions": [
+                {"type": "ENERGY", "volume": standing - told},
+                {
+                    "type": "PARKING_TIME" if part.parking else "TIME",
+                    "volume": hours(seconds),
+                },
+            ],
+            "tariff_id": facts.tariff.tariff_id or ocpi_id(facts.tariff.fingerprint),
+        }
+        told = standing
 
 
 def _costs(facts: SessionFacts) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def kilowatt_hours(energy_wh: WattHours) -> Decimal:
     return _plain(Decimal(energy_wh).scaleb(-_WH_DECIMALS))
 
 
-def hours(duration_s: int) -> Decimal:
+def hours(duration_s: Fraction) -> Decimal:
     """Return a duration in hours, to the nearest ten-thousandth: less than a second is lost."""
     return nearest(Fraction(duration_s, _HOUR_S), _HOUR_DECIMALS)
 

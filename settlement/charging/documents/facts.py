@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 from ledger.errors import WrongState
 from ledger.units import BasisPoints, Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
 from settlement.metering.ocmf import OcmfReading
 from settlement.metering.signatures import MeterKey
+
+_UNITS: Final = {"ENERGY": "Wh", "TIME": "s", "PARKING_TIME": "s", "RESERVATION": "s"}
 
 
 class NotSettledError(WrongState):
@@ -31,11 +34,11 @@ class ChargeLine:
     """One line of what a session costs."""
 
     dimension: str
-    """What is charged for: ``ENERGY``, ``FLAT``, ``TIME`` and so on, or ``ABOVE_DEPOSIT``."""
+    """What is charged for: ``ENERGY``, ``FLAT``, ``TIME`` and so on, or ``OVERRUN``."""
     volume: str
-    """How much of it, as a decimal, in the dimension's unit: kWh, hours, or pieces."""
+    """Wh, seconds or 1, exactly; 0 if another line has counted the same volume."""
     unit_price: str
-    """Price of one unit without VAT, as a decimal; the empty string if there is none."""
+    """Price of a kWh, an hour or once, as the tariff states it; the empty string for none."""
     net_micros: Micros
     """Amount without VAT."""
     vat_bp: BasisPoints | None
@@ -49,6 +52,11 @@ class ChargeLine:
     def gross_micros(self) -> Micros:
         """Amount with VAT."""
         return Micros(self.net_micros + self.vat_micros)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the volume; the empty string where pieces are counted."""
+        return _UNITS.get(self.dimension, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,21 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Energy between two instants, as a signed fiscal record says it."""
+    """
+    Part of a session in which the same price holds.
 
-    begin_s: UnixSeconds
+    It ends where the meter signed, or where a price changed in between, which may be at any
+    fraction of a second and of a watt-hour.
+    """
+
+    begin_s: UnixSeconds | Fraction
     """First instant, in Unix seconds."""
-    end_s: UnixSeconds
+    end_s: UnixSeconds | Fraction
     """First instant after it, in Unix seconds."""
-    energy_wh: WattHours
+    energy_wh: WattHours | Fraction
     """Energy, in Wh."""
+    parking: bool
+    """Whether nothing flowed, so that its time is parking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +233,7 @@ class SessionFacts:
     evidence: Evidence
     """What was measured."""
     stretches: tuple[Stretch, ...]
-    """Signed parts of the session, in order of time."""
+    """Parts of the session, in order of time."""
     opening: Transaction
     """Transaction that took the deposit."""
     settlement: Transaction

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Final
 
 from ledger.units import WHOLE_BP, BasisPoints, Micros, WattHours, cost_floor
-from settlement.charging.documents.exact import kilowatt_hours, nearest
+from settlement.charging.documents.exact import euros, nearest
 from settlement.charging.documents.facts import AgreedTariff, ChargeLine
 from settlement.pricing.billing import vat_inside
 
@@ -36,9 +36,9 @@ def simple_lines(
     flat = tariff.flat_micros if energy_wh else Micros(0)
     above = Micros(charge_micros - cost - flat)
     parts = (
-        ("ENERGY", f"{kilowatt_hours(energy_wh):f}", tariff.price_micros_per_kwh, cost),
+        ("ENERGY", str(energy_wh), tariff.price_micros_per_kwh, cost),
         ("FLAT", "1", tariff.flat_micros, flat),
-        ("ABOVE_DEPOSIT" if above < 0 else "COSIGNED", "1", None, above),
+        ("OVERRUN" if above < 0 else "COSIGNED", "1", None, above),
     )
     given = [one for one in parts if one[3] or one[0] == "ENERGY"]
     vat = vat_inside(charge_micros, tariff.vat_bp)
@@ -47,7 +47,7 @@ def simple_lines(
         ChargeLine(
             dimension=name,
             volume=volume,
-            unit_price="" if price is None else f"{price_without_vat(price, tariff.vat_bp):f}",
+            unit_price="" if price is None else f"{euros(Micros(price)):f}",
             net_micros=net,
             vat_bp=tariff.vat_bp,
             vat_micros=Micros(gross - net),

@@ -168,6 +168,7 @@ def _line(one: ChargeLine) -> dict[str, Any]:
     return {
         "dimension": one.dimension,
         "volume": one.volume,
+        "unit": one.unit or None,
         "unit_price": one.unit_price or None,
         "net_micros": str(one.net_micros),
         "vat_bp": one.vat_bp,

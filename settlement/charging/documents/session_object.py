@@ -27,7 +27,7 @@ def session_object(facts: SessionFacts, issuer: Issuer, *, at_s: UnixSeconds) ->
     has no total cost, since none given is not the same as a cost of nothing.
     """
     times = facts.times
-    drawn = WattHours(facts.energy_wh or sum(one.energy_wh for one in facts.stretches))
+    drawn = WattHours(facts.energy_wh or int(sum(one.energy_wh for one in facts.stretches)))
     closed = facts.state == "closed"
     return {
         "country_code": issuer.country_code,

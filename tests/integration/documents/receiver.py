@@ -14,6 +14,13 @@ class Receiver:
     seen: list = field(default_factory=list)
     """(method, path, headers, body) of each request."""
     url: str = ""
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, count):
+        """Wait until it has been sent ``count`` things."""
+        while len(self.seen) < count:
+            self.more.clear()
+            await self.more.wait()
 
     def bodies(self):
         return [body for _, _, _, body in self.seen]
@@ -27,6 +34,7 @@ class Receiver:
                 headers = {name.lower(): value for name, value in pairs}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.seen.append((method, path, headers, body))
+                self.more.set()
                 await self.answer(writer, path)
 
     async def answer(self, writer, _path):

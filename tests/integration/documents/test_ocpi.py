@@ -149,7 +149,7 @@ class TestCorrections:
         assert len({old["id"], credit["id"], fresh["id"]}) == 3
         assert codes == ["cdr_credited", "cdr_credited", "cdr_unchanged", "unknown_cdr"]
 
-    def test_nothing_is_credited_that_says_what_is_so(self, own_story):
+    def test_nothing_is_credited_that_says_what_is_so(self, story):
         async def work(story):
             _, found = await ask(story, "cpo/2.2.1/cdrs", await invite(story))
             answers = [
@@ -158,7 +158,7 @@ class TestCorrections:
             ]
             return answers, len(found["data"]), len(story.read(select(cdr)))
 
-        answers, before, after = own_story(work)
+        answers, before, after = story(work)
         assert set(answers) == {"cdr_unchanged"}
         assert before == after
 

@@ -1,16 +1,25 @@
 """Webhooks: signed, at least once, in order, and nobody waits for a subscriber that is down."""
 
+import asyncio
 import json
+import shutil
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from ledger.clock import SystemClock
+from api.embedded import Secrets, embedded_chain, open_service, serving, web3_gateway
+from devnet.field.dataset import load_dataset
+from devnet.field.parameters import load_parameters
+from devnet.field.schedule import build_schedule
+from ledger.clock import ReplayClock, SystemClock
+from scripts import neighbourhood
 from settlement.engine.charging.documents import subscribers
 from settlement.tables import event, subscriber
+from tests.integration.community import LEAD_S, SEED
 from tests.integration.documents.receiver import Receiver, receiving
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -211,3 +220,42 @@ def test_private_addresses_are_refused_unless_they_are_allowed(story):
     count, seen, error = story(work)
     assert (count, seen) == (0, [])
     assert error.startswith("bad_address")
+
+
+def test_a_service_on_the_wall_clock_tells_by_itself(day, tmp_path):
+    async def work():
+        directory = tmp_path / "day"
+        shutil.copytree(day.directory, directory)
+        parameters, dataset = load_parameters(), load_dataset()
+        schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
+        replay = ReplayClock(schedule.events[-1].at_s)
+        async with (
+            receiving(Receiver()) as receiver,
+            embedded_chain(directory, replay, schedule.first_s - LEAD_S) as (_, url),
+        ):
+            rules = neighbourhood.rules(parameters, dataset)
+            opened = await asyncio.to_thread(
+                open_service,
+                directory,
+                web3_gateway(url),
+                SystemClock(),
+                rules,
+                Secrets.derive(f"seed {SEED}"),
+            )
+            async with (
+                serving(opened, host="127.0.0.1", port=0, status=dict) as running,
+                httpx2.AsyncClient(base_url=running.url) as client,
+            ):
+                made = await client.post(
+                    "/api/webhooks", json={"id": "a", "url": receiver.url, "from_start": True}
+                )
+                assert made.status_code == 201, made.text
+                with running.service.reading() as connection:
+                    found = select(event.c.seq).where(event.c.name.in_(subscribers.EVENTS))
+                    expected = [str(seq) for seq in connection.execute(found).scalars()]
+                async with asyncio.timeout(60):
+                    await receiver.until(len(expected))
+            return expected, [one[2]["webhook-id"] for one in receiver.seen]
+
+    expected, seen = asyncio.run(work())
+    assert seen == expected

@@ -261,7 +261,10 @@ def _line(row: RowMapping) -> ChargeLine:
 
 def _stretch(row: RowMapping) -> Stretch:
     return Stretch(
-        UnixSeconds(row["begin_s"]), UnixSeconds(row["end_s"]), WattHours(row["energy_wh"])
+        UnixSeconds(row["begin_s"]),
+        UnixSeconds(row["end_s"]),
+        WattHours(row["energy_wh"]),
+        parking=not row["energy_wh"],
     )
 
 

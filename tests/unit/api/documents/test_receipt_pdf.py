@@ -37,8 +37,10 @@ class TestReceiptPdf:
     def test_has_the_same_words_in_both(self):
         assert set(RECEIPT_WORDS["en"]) == set(RECEIPT_WORDS["fr"])
 
-    def test_is_the_same_bytes_each_time(self):
+    def test_is_the_same_bytes_each_time_dated_as_the_session_ended(self):
         assert receipt_pdf(facts(), "fr") == receipt_pdf(facts(), "fr")
+        made = opened(receipt_pdf(facts(), "fr")).metadata.creation_date
+        assert made.timestamp() == facts().times.ended_s
 
     def test_fits_a_telephone(self):
         box = opened(receipt_pdf(facts(), "en")).pages[0].mediabox

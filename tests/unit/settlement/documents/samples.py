@@ -93,9 +93,9 @@ def facts(**changes):
         tariff=agreed(),
         evidence=evidence(record_of()),
         stretches=(
-            Stretch(START_S, START_S + 3_600, 10_000),
-            Stretch(START_S + 3_600, START_S + 7_200, 8_729),
-            Stretch(START_S + 7_200, START_S + 9_000, 0),
+            Stretch(START_S, START_S + 3_600, 10_000, parking=False),
+            Stretch(START_S + 3_600, START_S + 7_200, 8_729, parking=False),
+            Stretch(START_S + 7_200, START_S + 9_000, 0, parking=True),
         ),
         opening=Transaction("0x" + "01" * 32, 10, Finality.FINAL),
         settlement=Transaction("0x" + "02" * 32, 20, Finality.FINAL),

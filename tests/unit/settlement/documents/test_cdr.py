@@ -9,6 +9,8 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -228,8 +230,20 @@ class TestCdr:
         assert periods[1]["start_date_time"] == "2017-05-08T15:00:00Z"
 
     def test_has_one_period_if_the_parts_do_not_make_the_whole(self):
-        (only,) = made(stretches=(Stretch(START_S, START_S + 60, 1),))["charging_periods"]
+        (only,) = made(stretches=(Stretch(START_S, START_S + 60, 1, parking=False),))[
+            "charging_periods"
+        ]
         assert only["dimensions"][0]["volume"] == Decimal("18.729")
+
+    def test_periods_cut_anywhere_sum_to_the_whole(self):
+        third = Fraction(18_729, 7)
+        cuts = [START_S + Fraction(9_000 * n, 7) for n in range(8)]
+        parts = tuple(Stretch(begin, end, third, parking=False) for begin, end in pairwise(cuts))
+        periods = made(stretches=parts)["charging_periods"]
+        volumes = [period["dimensions"][0]["volume"] for period in periods]
+        assert sum(volumes) == Decimal("18.729")
+        assert len(set(volumes)) == 2
+        assert max(volumes) - min(volumes) == Decimal("0.000001")
 
     def test_carries_the_record_byte_for_byte(self):
         signed = made()["signed_data"]

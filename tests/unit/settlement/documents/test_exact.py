@@ -56,8 +56,8 @@ def test_half_a_cent_is_a_cent(amount, shown):
 def test_energies_durations_and_instants_are_as_people_write_them():
     assert f"{kilowatt_hours(18_729):f}" == "18.729"
     assert f"{kilowatt_hours(1_000_000):f}" == "1000"
-    assert f"{hours(9_000):f}" == "2.5"
-    assert f"{hours(1):f}" == "0.0003"
+    assert f"{hours(Fraction(9_000)):f}" == "2.5"
+    assert f"{hours(Fraction(1)):f}" == "0.0003"
     assert instant(1_494_252_000) == "2017-05-08T14:00:00Z"
 
 

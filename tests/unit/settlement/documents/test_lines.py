@@ -22,7 +22,7 @@ class TestSimpleLines:
         assert sum(one.gross_micros for one in lines) == money.charge_micros
         assert sum(one.vat_micros for one in lines) == money.vat_micros
         assert sum(one.net_micros for one in lines) == money.net_micros
-        above = [one for one in lines if one.dimension == "ABOVE_DEPOSIT"]
+        above = [one for one in lines if one.dimension == "OVERRUN"]
         assert sum(one.gross_micros for one in above) == -money.overrun_micros
 
     @given(ENERGY, st.integers(0, 10**9), RATE)
@@ -37,10 +37,10 @@ class TestSimpleLines:
         (only,) = simple_lines(0, 0, agreed())
         assert (only.dimension, only.volume, only.gross_micros) == ("ENERGY", "0", 0)
 
-    def test_state_the_price_without_vat(self):
+    def test_state_volume_and_price_as_the_tariff_does(self):
         energy, flat = simple_lines(1_000, 741_700, agreed())
-        assert (energy.unit_price, flat.unit_price) == ("0.326417", "0.291667")
-        assert (energy.volume, flat.volume) == ("1", "1")
+        assert (energy.unit_price, flat.unit_price) == ("0.3917", "0.35")
+        assert (energy.volume, energy.unit, flat.volume, flat.unit) == ("1000", "Wh", "1", "")
 
 
 def test_a_price_without_vat_is_the_nearest():
