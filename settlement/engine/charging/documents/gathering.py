@@ -24,6 +24,7 @@ from settlement.charging.documents.facts import (
     Transaction,
 )
 from settlement.charging.documents.lines import simple_lines
+from settlement.charging.documents.parts import cut_at_prices
 from settlement.charging.terms import SessionTerms
 from settlement.engine.charging.quoting import UnknownSessionError
 from settlement.engine.charging.running import terms_of
@@ -150,7 +151,11 @@ class Gathering:
             money=self._money(row, energy, tariff),
             tariff=tariff,
             evidence=self._evidence(row, terms),
-            stretches=tuple(_stretch(one) for one in slices),
+            stretches=cut_at_prices(
+                sorted((_stretch(one) for one in slices), key=lambda part: part.begin_s),
+                tariff,
+                rules.utc_offset_minutes,
+            ),
             opening=self._transaction(identity, _BEGINS, "open"),
             settlement=self._transaction(
                 identity, _ENDS, "expire" if row["state"] == "expired" else "close"

@@ -18,6 +18,7 @@ from settlement.charging.documents.cdr import cdr, cdr_id, credit, says_the_same
 from settlement.charging.documents.exact import exact_json
 from settlement.charging.documents.facts import ChargeLine, Evidence, Finality, Stretch, Transaction
 from settlement.charging.documents.issuer import Issuer, Place, ocpi_id
+from settlement.charging.documents.parts import cut_at_prices
 from settlement.charging.documents.session_object import session_object
 from tests.unit.settlement.documents.samples import KEY, START_S, agreed, facts, money
 
@@ -28,7 +29,23 @@ ISSUER = Issuer(
     "https://voisin.example",
     {"CA-314": Place("Rue des Toits 3", "Nantes", "FRA", "47.21837", "-1.55362", "Toits", "44000")},
 )
+DAY_NIGHT = json.dumps(
+    {
+        "id": "day-night",
+        "currency": "EUR",
+        "tax_included": "YES",
+        "min_price": {"before_taxes": 1, "after_taxes": 1.2},
+        "elements": [
+            {
+                "price_components": [{"type": "ENERGY", "price": 0.48, "vat": 20, "step_size": 1}],
+                "restrictions": {"start_time": "06:00", "end_time": "07:30"},
+            },
+            {"price_components": [{"type": "ENERGY", "price": 0.25, "vat": 20, "step_size": 1}]},
+        ],
+    }
+)
 NUMBER, TEXT, BOOL = "number", "text", "boolean"
+CLOCK = re.compile(r"([0-1][0-9]|2[0-3]):[0-5][0-9]")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PRICE = {"excl_vat": (NUMBER, "1"), "incl_vat": (NUMBER, "?")}
 DISPLAY = {"language": (2, "1"), "text": (512, "1")}
@@ -37,9 +54,12 @@ TARIFF = {
     "party_id": (3, "1"),
     "id": (36, "1"),
     "currency": (3, "1"),
-    "tariff_alt_text": (DISPLAY, "*"),
+    "tariff_alt_text": (DISPLAY, "?*"),
+    "min_price": (PRICE, "?"),
+    "max_price": (PRICE, "?"),
     "elements": (
         {
+            "restrictions": ({"start_time": (CLOCK, "?"), "end_time": (CLOCK, "?")}, "?"),
             "price_components": (
                 {
                     "type": (("ENERGY", "FLAT", "PARKING_TIME", "TIME"), "1"),
@@ -48,7 +68,7 @@ TARIFF = {
                     "step_size": (NUMBER, "1"),
                 },
                 "+",
-            )
+            ),
         },
         "+",
     ),
@@ -144,8 +164,8 @@ def faults(document, table, where="cdr"):
     for name, (kind, often) in table.items():
         here = f"{where}.{name}"
         if name not in document:
-            found += [f"{here} is missing"] if often in "1+" else []
-        elif often in "*+":
+            found += [f"{here} is missing"] if often in ("1", "+") else []
+        elif often in ("*", "+", "?*"):
             values = document[name]
             found += [f"{here} is empty"] if often == "+" and not values else []
             for at, one in enumerate(values):
@@ -266,11 +286,32 @@ class TestCdr:
         for name in ("total_time_cost", "total_parking_cost", "total_fixed_cost"):
             assert found[name] == {"excl_vat": 1, "incl_vat": Decimal("1.2")}
 
-    def test_carries_the_tariff_as_it_was_given(self):
-        text = '{"id":"x","elements":[{"price_components":[{"type":"TIME","price":1.10}]}]}'
-        found = exact_json(made(tariff=agreed(tariff_id="x", text=text))["tariffs"])
-        assert '"price":1.10' in found
-        assert '"type":"TIME"' in found
+    def test_carries_an_ocpi_tariff_as_the_standards_older_version_has_it(self):
+        document = made(tariff=agreed(tariff_id="day-night", text=DAY_NIGHT))
+        assert faults(sent(document), CDR) == []
+        (found,) = document["tariffs"]
+        prices = [one["price_components"][0]["price"] for one in found["elements"]]
+        assert prices == [Decimal("0.4"), Decimal("0.208333")]
+        assert found["min_price"] == {"excl_vat": 1, "incl_vat": Decimal("1.2")}
+        assert "tax_included" not in found
+        assert found["country_code"] == "FR"
+
+    def test_cuts_periods_where_the_price_changes(self):
+        tariff = agreed(tariff_id="day-night", text=DAY_NIGHT)
+        signed = facts().stretches
+        parts = cut_at_prices(signed, tariff, -420)
+        # The night begins at 07:30 local time, in the middle of the first hour.
+        assert [int(one.begin_s) - START_S for one in parts][:2] == [0, 1_800]
+        periods = made(tariff=tariff, stretches=parts)["charging_periods"]
+        assert periods[1]["start_date_time"] == "2017-05-08T14:30:00Z"
+        energies = [one["dimensions"][0]["volume"] for one in periods]
+        assert energies[:1] == [5]
+        assert sum(energies) == Decimal("18.729")
+
+    def test_leaves_parts_that_do_not_follow_each_other(self):
+        tariff = agreed(tariff_id="day-night", text=DAY_NIGHT)
+        signed = facts().stretches[::2]
+        assert cut_at_prices(signed, tariff, -420) == signed
 
 
 class TestCredit:
