@@ -47,9 +47,12 @@ class Deliverer:
         stopping = self._context.stopping
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
             while not stopping.is_set():
+                taken = 0
                 # A database that is busy or gone now is asked again in a moment.
                 with suppress(VoisinError):
-                    await self.once(client)
+                    taken = await self.once(client)
+                if taken:
+                    continue
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), _POLL_S)
 

@@ -16,6 +16,7 @@ from devnet.field.dataset import load_dataset
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import build_schedule
 from ledger.clock import ReplayClock, SystemClock
+from ledger.store.writer import Writer, WriterClosedError
 from scripts import neighbourhood
 from settlement.engine.charging.documents import subscribers
 from settlement.tables import event, subscriber
@@ -138,6 +139,28 @@ def test_what_was_taken_is_known_after_a_restart_and_what_was_not_comes_again(st
     row, seen, expected = story(work)
     assert seen == expected[:3]
     assert row["cursor_seq"] == int(expected[1][0])
+
+
+def test_what_was_taken_but_not_noted_comes_again_word_for_word(story):
+    async def work(story):
+        async with receiving(Receiver()) as receiver:
+            await subscribe(story, receiver.url)
+            noting, gone = (
+                story.context.writer,
+                Writer(story.service.database, story.clock, book=None),
+            )
+            gone.start()
+            gone.close()
+            object.__setattr__(story.context, "writer", gone)
+            with pytest.raises(WriterClosedError):
+                await story.deliver()
+            object.__setattr__(story.context, "writer", noting)
+            await until_done(story)
+            return receiver, wanted(story)
+
+    receiver, expected = story(work)
+    assert told(receiver) == [expected[0], *expected]
+    assert receiver.bodies()[0] == receiver.bodies()[1]
 
 
 def test_one_that_is_down_holds_up_nobody_else(story):

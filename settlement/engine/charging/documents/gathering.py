@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Column, Connection, RowMapping, select
 
 from ledger import tables as ledger_tables
 from ledger.errors import VoisinError
@@ -81,52 +82,38 @@ class Gathering:
         identities = [row["session_id"] for row in rows]
         terms = {row["session_id"]: terms_of(row) for row in rows}
         self._terms: Final[Mapping[str, SessionTerms]] = terms
-        meters = {one.meter_id for one in terms.values()}
-        prints = {one.tariff_fingerprint for one in terms.values()}
-
-        def read(table: Any, column: Any, wanted: object, order: Any) -> Rows:  # noqa: ANN401 - columns
-            found = connection.execute(select(table).where(column.in_(wanted)).order_by(order))
-            return found.mappings().all()
-
+        read = partial(_read, connection)
+        transfer = ledger_tables.transfer
         self._lines: Final = _by(
-            read(charge_line, charge_line.c.session_id, identities, charge_line.c.position),
-            "session_id",
+            read(charge_line.c.session_id, identities, charge_line.c.position), "session_id"
         )
         self._slices: Final = _by(
-            read(slice_, slice_.c.session_id, identities, slice_.c.page), "session_id"
+            read(slice_.c.session_id, identities, slice_.c.page), "session_id"
         )
-        self._events: Final = _by(
-            read(event, event.c.trace_id, identities, event.c.seq), "trace_id"
-        )
-        self._intents: Final = _by(
-            read(intent, intent.c.trace_id, identities, intent.c.nonce), "trace_id"
-        )
-        transfer = ledger_tables.transfer
+        self._events: Final = _by(read(event.c.trace_id, identities, event.c.seq), "trace_id")
+        self._intents: Final = _by(read(intent.c.trace_id, identities, intent.c.nonce), "trace_id")
         self._transfers: Final = _by(
-            read(transfer, transfer.c.trace_id, identities, transfer.c.seq), "trace_id"
+            read(transfer.c.trace_id, identities, transfer.c.seq), "trace_id"
         )
         hashes = {one for found in self._events.values() for one in _hashes(found)}
         self._blocks: Final = {
             one["transaction_hash"]: int(one["block_number"])
-            for one in read(observed, observed.c.transaction_hash, hashes, observed.c.log_index)
+            for one in read(observed.c.transaction_hash, hashes, observed.c.log_index)
         }
         intervals = {one["interval"] for found in self._slices.values() for one in found}
         self._runs: Final = {
-            int(one["interval"]): one for one in read(run, run.c.interval, intervals, run.c.run)
+            int(one["interval"]): one for one in read(run.c.interval, intervals, run.c.run)
         }
+        meters = {one.meter_id for one in terms.values()}
         self._serials: Final = {
             str(one["meter_id"]): str(one["serial"])
-            for one in read(meter, meter.c.meter_id, meters, meter.c.valid_from_s)
+            for one in read(meter.c.meter_id, meters, meter.c.valid_from_s)
         }
         self._keys: Final = meter_keys(connection, meters)
+        prints = {one.tariff_fingerprint for one in terms.values()}
         self._tariffs: Final = {
-            str(one["fingerprint"]).removeprefix("0x"): one
-            for one in read(
-                tariff_table,
-                tariff_table.c.fingerprint,
-                prints | {one.removeprefix("0x") for one in prints},
-                tariff_table.c.at_s,
-            )
+            str(one["fingerprint"]): one
+            for one in read(tariff_table.c.fingerprint, prints, tariff_table.c.at_s)
         }
 
     def facts(self, row: RowMapping) -> SessionFacts:
@@ -171,7 +158,7 @@ class Gathering:
         """Return the tariff that the terms name, with its text if it is kept."""
         simple = self._service.rules.tariff
         text, name, vat_bp = "", "", simple.vat_rate_bp
-        kept = self._tariffs.get(terms.tariff_fingerprint.removeprefix("0x"))
+        kept = self._tariffs.get(terms.tariff_fingerprint)
         if kept is not None:
             text, name = str(kept["body"]), str(kept["tariff_id"])
             vat_bp = _vat_of(text, vat_bp)
@@ -237,6 +224,14 @@ class Gathering:
                 finality = Finality.SENT if block is None else Finality.MINED
                 return Transaction(one["hash"], block, finality)
         return Transaction(None, None, Finality.SENT)
+
+
+def _read(
+    connection: Connection, column: Column[Any], wanted: Collection[object], order: Column[Any]
+) -> Rows:
+    """Return the rows of a table in which ``column`` is one of ``wanted``."""
+    found = connection.execute(select(column.table).where(column.in_(wanted)).order_by(order))
+    return found.mappings().all()
 
 
 def _by(rows: Rows, name: str) -> ByName:

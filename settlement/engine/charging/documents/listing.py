@@ -116,7 +116,7 @@ def list_tariffs(service: Service, connection: Connection, issuer: Issuer, wante
     first = connection.execute(select(func.min(session.c.opened_s))).scalar() or 0
     known = [(UnixSeconds(first), own)]
     for row in connection.execute(select(tariff).order_by(tariff.c.at_s)):
-        if row.fingerprint.removeprefix("0x") != own.fingerprint.removeprefix("0x"):
+        if row.fingerprint != own.fingerprint:
             kept = AgreedTariff(
                 fingerprint=row.fingerprint,
                 tariff_id=row.tariff_id,
