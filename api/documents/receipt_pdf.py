@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from fpdf import FPDF
-from fpdf.enums import WrapMode, XPos, YPos
+from fpdf.enums import MethodReturnValue, WrapMode, XPos, YPos
 
 from api.documents.words import RECEIPT_WORDS
 from ledger.units import Micros
@@ -26,6 +26,7 @@ _A5_MM: Final = (148, 210)
 _MARGIN: Final = 12
 _LINE: Final = 5.4
 _SMALL_LINE: Final = 3.4
+_KEPT_LINES: Final = 3
 _LABEL_SHARE: Final = Decimal("0.42")
 _BP_DECIMALS: Final = 2
 _WH_PER_KWH: Final = 1_000
@@ -98,10 +99,16 @@ class _Paper:
         label_width = self._pdf.epw * float(_LABEL_SHARE)
         for label, value in rows:
             self._pdf.set_font(_FONT, size=_TEXT)
-            self._pdf.multi_cell(
-                label_width, _LINE, _latin(label), new_x=XPos.RIGHT, new_y=YPos.TOP, align="L"
+            height = self._pdf.multi_cell(
+                label_width,
+                _LINE,
+                _latin(label),
+                new_x=XPos.RIGHT,
+                new_y=YPos.TOP,
+                align="L",
+                output=MethodReturnValue.HEIGHT,
             )
-            below = self._pdf.y + _LINE
+            below = self._pdf.y + float(str(height))
             self._pdf.multi_cell(
                 0, _LINE, _latin(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="R"
             )
@@ -116,6 +123,8 @@ class _Paper:
     def small(self, rows: Iterator[Pair]) -> None:
         """Write long things small, their name above them."""
         for label, value in rows:
+            if self._pdf.will_page_break(_SMALL_LINE * _KEPT_LINES):
+                self._pdf.add_page()
             self._line(label, _SMALL, "B", height=_SMALL_LINE)
             self._pdf.set_font(_FIXED_FONT, size=_SMALL)
             self._pdf.multi_cell(
@@ -166,10 +175,11 @@ def _lines(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
     for one in money.lines:
         yield _name(one, words), _amount(one.gross_micros, currency, words)
     for rate, (net, vat) in money.by_rate().items():
-        yield words["net"], _amount(net, currency, words)
-        name = (
-            words["no_vat"] if rate is None else _shown(f"{words['vat']} {_percent(rate)}", words)
-        )
+        if rate is None:
+            yield words["no_vat"], _amount(net, currency, words)
+            continue
+        name = _shown(f"{words['vat']} {_percent(rate)}", words)
+        yield f"{words['net']} ({name})", _amount(net, currency, words)
         yield name, _amount(vat, currency, words)
 
 
@@ -226,7 +236,9 @@ def _transactions(found: Transaction, words: Mapping[str, str]) -> Iterator[Pair
 
 
 def _amount(amount_micros: Micros, currency: str, words: Mapping[str, str]) -> str:
-    return _shown(f"{euros(amount_micros):f} {currency}", words)
+    """Return an amount with all its digits, two behind the point at least."""
+    whole, _, rest = f"{euros(amount_micros):f}".partition(".")
+    return _shown(f"{whole}.{rest:0<2} {currency}", words)
 
 
 def _shown(text: str, words: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ RECEIPT_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "COSIGNED": "Further amounts that you signed",
         "net": "Without VAT",
         "vat": "VAT",
-        "no_vat": "No VAT",
+        "no_vat": "Without any VAT",
         "total": "Total, VAT included",
         "deposit": "Deposit",
         "charge": "Taken from the deposit",

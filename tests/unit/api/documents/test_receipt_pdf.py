@@ -2,13 +2,20 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pypdf
 import pytest
 
 from api.documents.receipt_pdf import receipt_pdf
 from api.documents.words import RECEIPT_WORDS
-from settlement.charging.documents.facts import Evidence, Finality, NotSettledError, Transaction
+from settlement.charging.documents.facts import (
+    ChargeLine,
+    Evidence,
+    Finality,
+    NotSettledError,
+    Transaction,
+)
 from settlement.charging.documents.receipt import receipt
 from settlement.charging.documents.signed_xml import signed_xml
 from tests.unit.settlement.documents.samples import evidence, facts, money, record_of
@@ -70,6 +77,32 @@ class TestReceiptPdf:
         text = text_of(receipt_pdf(found, "en"))
         assert "nobody" in text
         assert list(opened(receipt_pdf(found, "en")).attachments) == ["receipt.json"]
+
+    @pytest.mark.parametrize("language", ["en", "fr"])
+    def test_writes_no_line_over_another(self, language):
+        lines = (
+            ChargeLine("ENERGY", "18729", "0.3917", 6_113_500, 2_000, 1_222_699, "chain"),
+            ChargeLine("OVERRUN", "1", "", -100_000, 2_000, -20_000, "chain"),
+            ChargeLine("PARKING_TIME", "93600", "3", 1_250_000, None, 0, "invoice"),
+            ChargeLine("CREDIT", "1", "", -5_000, 1_000, -500, "invoice"),
+        )
+        content = receipt_pdf(facts(money=replace(money(), lines=lines)), language)
+        for page in opened(content).pages:
+            places = []
+
+            def note(text, _transform, matrix, _font, _size, places=places):
+                if text.strip():
+                    places.append((round(matrix[4]), round(matrix[5], 2)))
+
+            page.extract_text(visitor_text=note)
+            left = [y for x, y in places if x < 100]
+            assert len(left) > 10
+            assert len(set(left)) == len(left)
+
+    def test_shows_amounts_with_two_decimals_at_least(self):
+        text = text_of(receipt_pdf(facts(), "en"))
+        assert "10.00 EUR" in text
+        assert "2.313851 EUR" in text
 
     def test_shows_all_of_what_the_operator_bears(self):
         found = facts(money=money(deposit=1_000_000, charge=1_000_000))
