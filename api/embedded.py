@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.types import ASGIApp
 
 from api.app import create_app
-from api.delivery.deliverer import Deliverer
+from api.delivery.deliverer import telling
 from api.dependencies import Context
 from api.desk import Desk
 from api.settings import Settings
@@ -266,18 +266,13 @@ async def serving(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
-    # A replay's clock runs ahead of everybody who could be told; nobody is.
-    steady = isinstance(service.clock, SteadyClock)
-    telling = asyncio.create_task(Deliverer(context, SystemClock()).run()) if steady else None
     try:
-        yield Running(service, desk, url)
+        async with telling(context):
+            yield Running(service, desk, url)
     finally:
         context.stopping.set()
         server.should_exit = True
         await task
-        if telling is not None:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
         listener.close()
         desk.close()
         writer.close()

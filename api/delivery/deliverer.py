@@ -8,8 +8,8 @@ but itself, and is tried again after a growing while. Waiting follows the wall c
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from api.delivery.addresses import located
 from api.dependencies import Context
-from ledger.clock import Clock
+from ledger.clock import Clock, SteadyClock, SystemClock
 from ledger.errors import VoisinError
 from ledger.units import UnixSeconds
 from settlement.engine.charging.documents import recording, subscribers
@@ -108,6 +108,25 @@ class Deliverer:
                 return work(connection)
 
         return await asyncio.to_thread(read)
+
+
+@asynccontextmanager
+async def telling(context: Context) -> AsyncIterator[None]:
+    """
+    Deliver while the block runs, if the service follows the wall clock.
+
+    A replay's clock runs ahead of everybody who could be told; nobody is.
+    """
+    if not isinstance(context.service.clock, SteadyClock):
+        yield
+        return
+    task = asyncio.create_task(Deliverer(context, SystemClock()).run())
+    try:
+        yield
+    finally:
+        # What was sent but not noted is sent again by the next service, so nothing is waited for.
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def headers_of(one: Subscriber, delivery: Delivery, now_s: UnixSeconds) -> Mapping[str, str]:
