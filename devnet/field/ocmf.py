@@ -73,10 +73,38 @@ class OcmfMeter:
         RecordTextError
             If the idTag holds a ``|``.
         """
-        readings = _reading(stop.begin_s, "B", stop.begin_wh), _reading(stop.at_s, "E", stop.end_wh)
-        return self._record(f"T{stop.page}", id_tag, readings)
+        whole = FiscalSlice(stop.page, stop.begin_s, stop.at_s, stop.begin_wh, stop.end_wh)
+        return self.whole_record(whole, id_tag)
 
-    def _record(self, page: str, id_tag: str, readings: tuple[str, str]) -> str:
+    def whole_record(self, whole: FiscalSlice, id_tag: str, end: str = "E") -> str:
+        """
+        Return the signed record ``T<page>`` of a session from its begin to its end.
+
+        ``end`` says why it ended, as ``TX`` does: ``E``, or ``P`` where the power was lost.
+
+        Raises
+        ------
+        RecordTextError
+            If the idTag holds a ``|``.
+        """
+        readings = (
+            _reading(whole.begin_s, "B", whole.begin_wh),
+            _reading(whole.end_s, end, whole.end_wh),
+        )
+        return self._record(f"T{whole.page}", id_tag, readings)
+
+    def begin_record(self, page: int, at_s: UnixSeconds, register_wh: WattHours, tag: str) -> str:
+        """
+        Return the signed record ``T<page>`` of a begin alone; its session's end is yet to come.
+
+        Raises
+        ------
+        RecordTextError
+            If the idTag holds a ``|``.
+        """
+        return self._record(f"T{page}", tag, (_reading(at_s, "B", register_wh),))
+
+    def _record(self, page: str, id_tag: str, readings: tuple[str, ...]) -> str:
         if "|" in id_tag:
             raise RecordTextError(id_tag)
         head = {

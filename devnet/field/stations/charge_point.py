@@ -29,6 +29,7 @@ from ocpp.v16.enums import (
 from devnet.field.events import DriverArrives, SessionStops, SliceBoundary
 from devnet.field.keys import MeterKey
 from devnet.field.ocmf import OcmfMeter
+from devnet.field.stations.links import ocpp16
 from devnet.field.stations.wire import Address, Patience, StationNotAdmittedError, Wire
 from ledger.errors import NotPermitted, VoisinError
 from ledger.units import UnixSeconds
@@ -86,7 +87,9 @@ class Station:
         """Transactions that the service asked to stop and the driver has not yet, in order."""
         self.remote_starts: Final[list[str]] = []
         """idTags that the service asked to start and the driver has not yet, in order."""
-        self._wire: Final = Wire(Address(name, password, url), self, patience)
+        self.data: Final[list[tuple[str, str]]] = []
+        """What the service transferred, vendor and data, in order."""
+        self._wire: Final = Wire(Address(name, password, url), ocpp16(self), patience)
         self._on_demand: Final[Mapping[str, Callable[[], Awaitable[object]]]] = {
             MessageTrigger.boot_notification: self._boot,
             MessageTrigger.heartbeat: lambda: self.heartbeat(self._now_s),
@@ -269,6 +272,10 @@ class Station:
     def accepts_trigger(self, message: str) -> bool:
         """Accept what this station can say on demand."""
         return message in self._on_demand
+
+    def take_data(self, vendor: str, data: str) -> None:
+        """Keep what the service transferred; it means nothing to this station."""
+        self.data.append((vendor, data))
 
     def send_on_demand(self, message: str) -> None:
         """Send ``message`` in a task of its own; a lost one is asked for again."""

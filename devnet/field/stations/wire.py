@@ -1,5 +1,5 @@
 """
-Hold a station's websocket: send calls, survive lost connections, and answer the service.
+Hold a station's websocket: send calls and survive lost connections, in any version of OCPP.
 
 The wall clock only bounds how long an answer is waited for. A message's id follows from its
 content, so a replay sends the same bytes, and a call cut off by a lost connection is sent again on
@@ -10,28 +10,20 @@ import asyncio
 import base64
 import hashlib
 import json
-import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ocpp.exceptions import OCPPError
-from ocpp.messages import MessageType, unpack
-from ocpp.routing import after, on
-from ocpp.v16 import ChargePoint, call_result
-from ocpp.v16.enums import Action, RemoteStartStopStatus, TriggerMessageStatus
+from ocpp.messages import MessageType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
 
+from devnet.field.stations.links import Heard, Line, Link
+from devnet.field.stations.notes import Message
 from ledger.errors import NotAuthenticated, VoisinError
 from ledger.units import UnixSeconds
-
-SUBPROTOCOL: Final = Subprotocol("ocpp1.6")
-
-_QUIET: Final = logging.getLogger("voisin.field.ocpp")
-_QUIET.setLevel(logging.CRITICAL)
 
 
 class StationNotAdmittedError(NotAuthenticated):
@@ -81,99 +73,17 @@ class Address:
     """The service's, ``ws://127.0.0.1:8000/ocpp``."""
 
 
-class Answers(Protocol):
-    """What a station says to requests of the service; none of it may send a call."""
-
-    def accepts_remote_stop(self, transaction_id: int) -> bool:
-        """Return whether the station stops that transaction."""
-        ...
-
-    def accepts_remote_start(self, id_tag: str) -> bool:
-        """Return whether the station starts for ``id_tag``."""
-        ...
-
-    def accepts_trigger(self, message: str) -> bool:
-        """Return whether the station can send ``message`` on demand."""
-        ...
-
-    def send_on_demand(self, message: str) -> None:
-        """Send ``message`` soon, in a task of its own."""
-        ...
-
-
-Heard = Callable[[Mapping[str, Any]], None]
-"""Take note of an answer, as it came; a request of the service may follow on its heels."""
-
-
-class _Link(ChargePoint):  # type: ignore[misc]  # the library is untyped
-    """
-    One connection's charge point.
-
-    No handler may wait for a call of its own: the loop that would bring the answer is waiting for
-    the handler. What has to be sent is therefore handed to the station, which sends it later.
-    """
-
-    def __init__(self, wire: "Wire", connection: ClientConnection, answers: Answers) -> None:
-        timeout_s = wire.patience.timeout_s
-        super().__init__(wire.station, connection, response_timeout=timeout_s, logger=_QUIET)
-        self._answers: Final = answers
-        self.raw_answer: asyncio.Future[str] | None = None
-        self.heard: Final[dict[str, Heard]] = {}
-
-    async def route_message(self, raw_msg: str) -> None:
-        """Give the next message to whoever sent a raw frame, or else route it as OCPP."""
-        if self.raw_answer is not None and not self.raw_answer.done():
-            self.raw_answer.set_result(raw_msg)
-            return
-        self._hear(raw_msg)
-        await super().route_message(raw_msg)
-
-    def _hear(self, raw_msg: str) -> None:
-        """Tell whoever wants to know of an answer before the next message is looked at."""
-        try:
-            message = unpack(raw_msg)
-        except OCPPError:
-            return
-        if message.message_type_id == MessageType.CallResult and message.unique_id in self.heard:
-            self.heard.pop(message.unique_id)(message.payload)
-
-    @on(Action.remote_stop_transaction)  # type: ignore[untyped-decorator]
-    def on_remote_stop(self, transaction_id: int) -> call_result.RemoteStopTransaction:
-        """Accept if that transaction runs."""
-        accepted = self._answers.accepts_remote_stop(transaction_id)
-        return call_result.RemoteStopTransaction(status=_remote_status(accepted=accepted))
-
-    @on(Action.remote_start_transaction)  # type: ignore[untyped-decorator]
-    def on_remote_start(self, id_tag: str, **_wanted: object) -> call_result.RemoteStartTransaction:
-        """Accept if the connector is free."""
-        accepted = self._answers.accepts_remote_start(id_tag)
-        return call_result.RemoteStartTransaction(status=_remote_status(accepted=accepted))
-
-    @on(Action.trigger_message)  # type: ignore[untyped-decorator]
-    def on_trigger(self, requested_message: str, **_where: object) -> call_result.TriggerMessage:
-        """Accept what this station can say on demand."""
-        known = self._answers.accepts_trigger(requested_message)
-        status = TriggerMessageStatus.accepted if known else TriggerMessageStatus.not_implemented
-        return call_result.TriggerMessage(status=status)
-
-    @after(Action.trigger_message)  # type: ignore[untyped-decorator]
-    def after_trigger(self, requested_message: str, **_where: object) -> None:
-        """Send what was asked for, once the request is answered."""
-        if self._answers.accepts_trigger(requested_message):
-            self._answers.send_on_demand(requested_message)
-
-
 class Wire:
     """A station's connection, opened when first needed and again when it was lost."""
 
-    def __init__(self, address: Address, answers: Answers, patience: Patience) -> None:
+    def __init__(self, address: Address, link: Link, patience: Patience) -> None:
         self.station: Final = address.station
         self.patience: Final = patience
-        self._answers: Final = answers
+        self._kind: Final = link
         self._url: Final = f"{address.url.rstrip('/')}/{address.station}"
         credentials = base64.b64encode(f"{address.station}:{address.password}".encode()).decode()
         self._headers: Final = {"Authorization": f"Basic {credentials}"}
-        self._link: _Link | None = None
+        self._link: Line | None = None
         self._connection: ClientConnection | None = None
         self._listener: asyncio.Task[None] | None = None
         self._opening: Final = asyncio.Lock()
@@ -211,6 +121,27 @@ class Wire:
             except OCPPError as fault:
                 raise CallRefusedError(self.station, type(payload).__name__, fault) from fault
         raise StationUnreachableError(self.station, self.patience.attempts, repr(last))
+
+    async def ask(self, message: Message, message_id: str) -> Mapping[str, Any]:
+        """
+        Send a request as it stands, fitting or not, and return the answer as it came.
+
+        Raises
+        ------
+        CallRefusedError
+            If the service answers with an error.
+        StationUnreachableError
+            If the service does not answer.
+        """
+        link, _ = await self._open()
+        text = json.dumps([MessageType.Call, message_id, message.action, message.payload])
+        try:
+            answer = await link.ask(text, message_id)
+        except (ConnectionClosed, TimeoutError) as fault:
+            raise StationUnreachableError(self.station, 1, repr(fault)) from fault
+        if answer.message_type_id == MessageType.CallError:
+            raise CallRefusedError(self.station, message.action, answer.to_exception())
+        return dict(answer.payload)
 
     async def send_frame(self, text: str) -> str:
         """
@@ -267,13 +198,15 @@ class Wire:
         subject = f"{self.station}\0{at_s}\0{type(payload).__name__}\0{content}"
         return str(uuid.UUID(bytes=hashlib.sha256(subject.encode()).digest()[:16]))
 
-    async def _open(self) -> tuple[_Link, ClientConnection]:
+    async def _open(self) -> tuple[Line, ClientConnection]:
         async with self._opening:
             if self._listener is not None and self._listener.done():
                 await self.close()
             if self._link is None or self._connection is None:
                 self._connection = await self._handshake()
-                self._link = _Link(self, self._connection, self._answers)
+                self._link = self._kind.make(
+                    self.station, self._connection, self.patience.timeout_s
+                )
                 self._listener = asyncio.create_task(_listen(self._link))
             return self._link, self._connection
 
@@ -282,7 +215,7 @@ class Wire:
             # No pings: a service busy with a replay is not a lost one; calls have their time-outs.
             connection = await connect(
                 self._url,
-                subprotocols=[SUBPROTOCOL],
+                subprotocols=[self._kind.subprotocol],
                 additional_headers=self._headers,
                 open_timeout=self.patience.timeout_s,
                 close_timeout=self.patience.timeout_s,
@@ -292,19 +225,16 @@ class Wire:
         except InvalidStatus as fault:
             status = fault.response.status_code
             raise StationNotAdmittedError(self.station, f"HTTP {status}") from fault
-        if connection.subprotocol != SUBPROTOCOL:
+        if connection.subprotocol != self._kind.subprotocol:
             await connection.close()
-            raise StationNotAdmittedError(self.station, f"the service does not speak {SUBPROTOCOL}")
+            detail = f"the service does not speak {self._kind.subprotocol}"
+            raise StationNotAdmittedError(self.station, detail)
         return connection
 
 
-async def _listen(link: _Link) -> None:
+async def _listen(link: Line) -> None:
     """Route messages until the connection is closed."""
     try:
         await link.start()
     except ConnectionClosed:
         return
-
-
-def _remote_status(*, accepted: bool) -> RemoteStartStopStatus:
-    return RemoteStartStopStatus.accepted if accepted else RemoteStartStopStatus.rejected
