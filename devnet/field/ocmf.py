@@ -8,6 +8,7 @@ writer shares nothing with the reader in ``settlement``: two implementations hav
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -38,6 +39,24 @@ class RecordTextError(InvalidRequest):
         super().__init__("ocmf_text", f"{text!r} cannot stand in an OCMF record")
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a meter showed at an instant, and what it says of itself (OCMF 1.4.1, table 7)."""
+
+    at_s: UnixSeconds
+    """When, by the meter's clock."""
+    reason: str
+    """``TX``: B begin, C course, E end, and so on."""
+    register_wh: WattHours
+    """Import register, in Wh; a broken one may show less than nothing."""
+    clock: str = "S"
+    """Standing of the clock: S synchronized, R relative, I informative, U unknown."""
+    flags: str = ""
+    """``EF``: E if the energy, t if the time cannot be used to bill."""
+    state: str = "G"
+    """``ST``: G good, or what is wrong with the meter."""
+
+
 class OcmfMeter:
     """A station's signing meter. Signatures are deterministic (RFC 6979), so replays are too."""
 
@@ -58,11 +77,8 @@ class OcmfMeter:
         RecordTextError
             If the idTag holds a ``|``.
         """
-        readings = (
-            _reading(part.begin_s, "C", part.begin_wh),
-            _reading(part.end_s, "C", part.end_wh),
-        )
-        return self._record(f"F{part.page}", id_tag, readings)
+        begin, end = Shown(part.begin_s, "C", part.begin_wh), Shown(part.end_s, "C", part.end_wh)
+        return self.record(f"F{part.page}", id_tag, (begin, end))
 
     def transaction_record(self, stop: SessionStops, id_tag: str) -> str:
         """
@@ -87,11 +103,8 @@ class OcmfMeter:
         RecordTextError
             If the idTag holds a ``|``.
         """
-        readings = (
-            _reading(whole.begin_s, "B", whole.begin_wh),
-            _reading(whole.end_s, end, whole.end_wh),
-        )
-        return self._record(f"T{whole.page}", id_tag, readings)
+        begin = Shown(whole.begin_s, "B", whole.begin_wh)
+        return self.record(f"T{whole.page}", id_tag, (begin, Shown(whole.end_s, end, whole.end_wh)))
 
     def begin_record(self, page: int, at_s: UnixSeconds, register_wh: WattHours, tag: str) -> str:
         """
@@ -102,9 +115,17 @@ class OcmfMeter:
         RecordTextError
             If the idTag holds a ``|``.
         """
-        return self._record(f"T{page}", tag, (_reading(at_s, "B", register_wh),))
+        return self.record(f"T{page}", tag, (Shown(at_s, "B", register_wh),))
 
-    def _record(self, page: str, id_tag: str, readings: tuple[str, ...]) -> str:
+    def record(self, page: str, id_tag: str, shown: tuple[Shown, ...]) -> str:
+        """
+        Return the signed record ``page`` of whatever the meter showed, plausible or not.
+
+        Raises
+        ------
+        RecordTextError
+            If the idTag holds a ``|``.
+        """
         if "|" in id_tag:
             raise RecordTextError(id_tag)
         head = {
@@ -122,7 +143,7 @@ class OcmfMeter:
             "ID": id_tag,
         }
         opening = json.dumps(head, separators=(",", ":")).removesuffix("}")
-        payload = f'{opening},"RD":[{",".join(readings)}]}}'
+        payload = f'{opening},"RD":[{",".join(map(_reading, shown))}]}}'
         signature = {
             "SA": _ALGORITHMS[self._key.curve],
             "SD": self._sign(payload.encode()).hex().upper(),
@@ -135,12 +156,14 @@ def ocmf_instant(at_s: UnixSeconds) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S,000+0000 S")
 
 
-def _reading(at_s: UnixSeconds, reason: str, register_wh: WattHours) -> str:
+def _reading(shown: Shown) -> str:
     # RV is written from integers: its decimals are significant and no float may touch them.
-    whole, rest = divmod(register_wh, _WH_PER_KWH)
+    sign = "-" if shown.register_wh < 0 else ""
+    whole, rest = divmod(abs(shown.register_wh), _WH_PER_KWH)
+    at = ocmf_instant(shown.at_s).removesuffix("S") + shown.clock
     return (
-        f'{{"TM":"{ocmf_instant(at_s)}","TX":"{reason}","RV":{whole}.{rest:03d},'
-        f'"RI":"{IMPORT_REGISTER}","RU":"kWh","EF":"","ST":"G"}}'
+        f'{{"TM":"{at}","TX":"{shown.reason}","RV":{sign}{whole}.{rest:03d},'
+        f'"RI":"{IMPORT_REGISTER}","RU":"kWh","EF":"{shown.flags}","ST":"{shown.state}"}}'
     )
 
 

@@ -1,9 +1,10 @@
-"""A central system of any version of OCPP, written on bare JSON, that a test can lead by the hand."""
+"""A central system of any version of OCPP on bare JSON, that a test can lead by the hand."""
 
 import asyncio
 import json
 from contextlib import asynccontextmanager
 
+from ocpp.exceptions import OCPPError
 from ocpp.messages import Call, validate_payload
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -63,7 +64,7 @@ class Central:
         self.ids.append(identity)
         try:
             await validate_payload(Call(identity, action, payload), self.version)
-        except Exception as fault:
+        except OCPPError as fault:
             self.faults.append((action, repr(fault)))
         if action in self.deaf_to:
             return
@@ -73,22 +74,23 @@ class Central:
         await socket.send(json.dumps([3, identity, self._answer(action, payload)]))
 
     def _answer(self, action, payload):
-        match action:
-            case "BootNotification":
-                return {"currentTime": NOW, "interval": 300, "status": "Accepted"}
-            case "Heartbeat":
-                return {"currentTime": NOW}
-            case "Authorize":
-                return self._standing(payload.get("idTag") or payload["idToken"]["idToken"])
-            case "StartTransaction":
-                standing = self._standing(payload["idTag"])
-                accepted = standing["idTagInfo"]["status"] == "Accepted"
-                return {"transactionId": self.number if accepted else 0, **standing}
-            case "DataTransfer":
-                return {"status": "Accepted"}
-            case "TransactionEvent":
-                return self._on_event(payload)
-        return {}
+        answers = {
+            "BootNotification": lambda: {"currentTime": NOW, "interval": 300, "status": "Accepted"},
+            "Heartbeat": lambda: {"currentTime": NOW},
+            "Authorize": lambda: self._on_authorize(payload),
+            "StartTransaction": lambda: self._on_start(payload),
+            "DataTransfer": lambda: {"status": "Accepted"},
+            "TransactionEvent": lambda: self._on_event(payload),
+        }
+        return answers.get(action, dict)()
+
+    def _on_authorize(self, payload):
+        return self._standing(payload.get("idTag") or payload["idToken"]["idToken"])
+
+    def _on_start(self, payload):
+        standing = self._standing(payload["idTag"])
+        accepted = standing["idTagInfo"]["status"] == "Accepted"
+        return {"transactionId": self.number if accepted else 0, **standing}
 
     def _standing(self, tag):
         field = "idTagInfo" if self.version == "1.6" else "idTokenInfo"

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from devnet.field import misbehave
 from devnet.field.dataset import ColumnMissingError, load_dataset
 from devnet.field.events import DriverArrives, FeederReading, SessionStops
 from devnet.field.gateways import post_readings, sign_feeder
+from devnet.field.misbehaving import readings as misbehave
 from devnet.field.stations.charge_point import TagRefusedError
 from ledger.units import WattHours
 from scripts.replay import Replay

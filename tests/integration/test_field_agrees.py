@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from contracts.typed_data import Domain
-from devnet.field import misbehave
 from devnet.field.dataset import load_dataset
 from devnet.field.drivers import Terms, deposit_micros, is_one_time_tag, tariff_fingerprint
 from devnet.field.events import FeederReading, HomeReadings, SessionStops, SliceBoundary
 from devnet.field.gateways import sign_feeder, sign_home
 from devnet.field.keys import Curve, build_keys
 from devnet.field.members import Validity, build_members, mandate_body
+from devnet.field.misbehaving import readings as misbehave
 from devnet.field.ocmf import OcmfMeter
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import build_schedule

@@ -53,7 +53,7 @@ async def live(one, clock, seconds, step_s=1):
         await one.step()
 
 
-async def charge(csms, one, clock, seconds=1_000, step_s=1):
+async def charge(one, clock, seconds=1_000, step_s=1):
     """Plug in, draw for a while, unplug."""
     await one.step()
     one.plug_in(TAG)
@@ -106,7 +106,7 @@ def registers(csms):
 def test_a_session_is_sampled_and_signed_in_every_version(version):
     async def session():
         async with living(version) as (csms, one, clock):
-            await charge(csms, one, clock)
+            await charge(one, clock)
             return csms, one.meter
 
     csms, meter = run(session())
@@ -128,7 +128,7 @@ def test_a_session_is_sampled_and_signed_in_every_version(version):
 def test_the_same_again_is_the_same_to_the_byte(version):
     async def session():
         async with living(version) as (csms, one, clock):
-            await charge(csms, one, clock, 60)
+            await charge(one, clock, 60)
             return csms.ids, csms.calls
 
     assert run(session()) == run(session())
@@ -138,7 +138,7 @@ def test_the_same_again_is_the_same_to_the_byte(version):
 def test_how_often_it_looks_at_the_clock_does_not_change_what_is_signed(step_s):
     async def session(step_s):
         async with living("2.1") as (csms, one, clock):
-            await charge(csms, one, clock, step_s=step_s)
+            await charge(one, clock, step_s=step_s)
             return records(csms)
 
     assert run(session(step_s)) == run(session(10))
@@ -147,7 +147,7 @@ def test_how_often_it_looks_at_the_clock_does_not_change_what_is_signed(step_s):
 def test_a_session_in_1_6_is_a_start_values_and_a_stop():
     async def session():
         async with living("1.6") as (csms, one, clock):
-            await charge(csms, one, clock, 12)
+            await charge(one, clock, 12)
             return csms
 
     csms = run(session())
@@ -178,7 +178,7 @@ def test_a_session_in_1_6_is_a_start_values_and_a_stop():
 def test_events_of_2_x_are_numbered_without_a_gap(version):
     async def session():
         async with living(version) as (csms, one, clock):
-            await charge(csms, one, clock, 30)
+            await charge(one, clock, 30)
             return csms.said("TransactionEvent")
 
     events = run(session())
@@ -279,7 +279,7 @@ def test_without_a_price_of_its_own_it_cannot_stop_at_a_cost():
 def test_a_full_car_stays_plugged_and_says_so():
     async def session():
         async with living("2.1", curve=Curve(Watts(7_200), WattHours(100))) as (csms, one, clock):
-            await charge(csms, one, clock, 600)
+            await charge(one, clock, 600)
             return csms
 
     csms = run(session())
@@ -389,7 +389,7 @@ def test_data_of_a_vendor_goes_both_ways(version):
 
 def test_a_settlement_is_kept_and_what_2_1_does_not_know_is_answered():
     async def session():
-        async with living("2.1") as (csms, one, clock):
+        async with living("2.1") as (csms, one, _clock):
             await one.step()
             settled = {
                 "pspRef": "ref",
@@ -428,7 +428,7 @@ def test_a_message_that_the_service_cannot_take_does_not_stop_the_station(versio
 
 def test_run_lives_until_it_is_told_to_leave():
     async def session():
-        async with living("2.1") as (csms, one, clock):
+        async with living("2.1") as (csms, one, _clock):
             alive = asyncio.create_task(one.run(pause_s=0.01))
             await eventually(lambda: csms.actions[:1] == ["BootNotification"])
             one.plug_in(TAG)

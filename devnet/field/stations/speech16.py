@@ -129,15 +129,20 @@ def _values(note: Note) -> list[MeterValue]:
     return [MeterValue(at, plain), *(MeterValue(at, [_signed(one)]) for one in note.signed)]
 
 
-def _signed(value: SignedValue) -> SampledValue:
+def signed_document(value: SignedValue) -> str:
+    """Return a signed record as 1.6 carries it: JSON within JSON (OCA application note)."""
     document = {
         "signedMeterData": base64.b64encode(value.record.encode()).decode(),
         "signingMethod": "",
         "encodingMethod": "OCMF",
         "publicKey": "",
     }
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _signed(value: SignedValue) -> SampledValue:
     return SampledValue(
-        value=json.dumps(document, separators=(",", ":")),
+        value=signed_document(value),
         context=ReadingContext(value.context),
         format=ValueFormat.signed_data,
         measurand=Measurand.energy_active_import_register,

@@ -166,12 +166,22 @@ def _register(
     )
 
 
+def signed_type(value: SignedValue) -> dict[str, str]:
+    """Return a signed record as 2.x carries it; 2.0.1 wants method and key even if empty."""
+    return {
+        "encodingMethod": "OCMF",
+        "signedMeterData": base64.b64encode(value.record.encode()).decode(),
+        "publicKey": "",
+        "signingMethod": "",
+    }
+
+
 def _signed(value: SignedValue, register_wh: WattHours) -> SampledValueType:
-    # 2.0.1 wants method and key even where the record says them itself.
+    told = signed_type(value)
     signed = SignedMeterValueType(
-        encoding_method="OCMF",
-        signed_meter_data=base64.b64encode(value.record.encode()).decode(),
-        public_key="",
-        signing_method="",
+        encoding_method=told["encodingMethod"],
+        signed_meter_data=told["signedMeterData"],
+        public_key=told["publicKey"],
+        signing_method=told["signingMethod"],
     )
     return _register(register_wh, ReadingContextEnumType(value.context), signed)

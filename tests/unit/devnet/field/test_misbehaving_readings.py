@@ -8,12 +8,12 @@ from ocpp.messages import Call, unpack
 from ocpp.v16.enums import Action
 
 from contracts.typed_data import Domain, digest, keccak, signer_of
-from devnet.field import misbehave
 from devnet.field.dataset import HOMES_FILE, ColumnMissingError, load_dataset
 from devnet.field.drivers import is_one_time_tag
 from devnet.field.events import FeederReading, HomeReadings
 from devnet.field.gateways import sign_feeder, sign_home
 from devnet.field.keys import build_keys
+from devnet.field.misbehaving import readings as misbehave
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import build_schedule
 
