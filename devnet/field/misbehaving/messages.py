@@ -62,6 +62,17 @@ def with_register(message: Message, value: object) -> Message:
     return _map_values(_with(message, **told), lambda sampled: {**sampled, "value": value})
 
 
+def with_placeholder(message: Message, register_wh: int) -> Message:
+    """Return a message whose unsigned registers are all ``register_wh``, in the right form."""
+    told = {key: register_wh for key in _REGISTERS if key in message.payload}
+
+    def change(sampled: Mapping[str, Any]) -> Mapping[str, Any]:
+        is_text = isinstance(sampled["value"], str)
+        return {**sampled, "value": str(register_wh) if is_text else register_wh}
+
+    return _map_values(_with(message, **told), change)
+
+
 def with_clock(message: Message, by_s: int) -> Message:
     """Return the message of a station whose clock is ``by_s`` seconds ahead, or behind."""
     return _map_times(message, lambda at: at + timedelta(seconds=by_s))
