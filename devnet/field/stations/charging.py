@@ -22,7 +22,7 @@ from ledger.units import (
 _WS_PER_WH: Final = 3_600
 _WH_PER_KWH: Final = 1_000
 _STEP_S: Final = 10
-"""For how long the power is taken to stay as it is."""
+"""The power changes at multiples of this alone, so that it matters not when it is looked at."""
 _KNEE_BP: Final = BasisPoints(8_000)
 _LEAST_SHARE: Final = 10
 """A nearly full car still draws a tenth of its power."""
@@ -95,6 +95,7 @@ class Charge:
         """Whether the station lets nothing through for now."""
         self._curve: Final = curve
         self._taken_ws = 0
+        self._step_w = curve.power_at(WattHours(0))
         self._slice_s, self._slice_wh = at_s, meter.register_wh
         self._fiscal_page, self._transaction_page = meter.fiscal_page, meter.transaction_page
 
@@ -136,8 +137,11 @@ class Charge:
         if self.allowed_wh is not None:
             most_wh = min(most_wh, self.allowed_wh)
         while self.at_s < to_s:
+            if self.at_s % _STEP_S == 0:
+                self._step_w = self._curve.power_at(self.taken_wh)
             step_s = min(_STEP_S - self.at_s % _STEP_S, to_s - self.at_s)
-            drawn_ws = self._taken_ws + self.power_w * step_s
+            power_w = 0 if self.closed else self._step_w
+            drawn_ws = self._taken_ws + power_w * step_s
             self._taken_ws = max(self._taken_ws, min(drawn_ws, most_wh * _WS_PER_WH))
             self.at_s = UnixSeconds(self.at_s + step_s)
 
