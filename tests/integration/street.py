@@ -7,25 +7,29 @@ so that each can be looked at by itself and no row is undone by the one before i
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import httpx2
+import pytest
 from sqlalchemy import select
 
 from devnet.field.drivers import Driver, Wish
 from devnet.field.keys import OPERATOR, Role, meter_key
 from devnet.field.keys import Curve as Curves
 from devnet.field.ocmf import OcmfMeter
+from devnet.field.parameters import load_parameters
 from devnet.field.stations.charging import Charge, Curve, MeterState
 from devnet.field.stations.notes import Note, Phase, SignedValue, Version
 from devnet.field.stations.terminal import Terminal
 from devnet.field.stations.wire import Address, Patience
+from ledger.errors import ChainUnavailable
 from ledger.units import UnixSeconds, WattHours, Watts
 from scripts import neighbourhood
+from settlement.chain.web3_gateway import Web3Gateway
 from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.community import Party, Roster, Station
 from settlement.engine.finality import advance
 from settlement.engine.roll import apply_roster
-from settlement.pricing.billing import bill
 from settlement.tables import refusal, session
 from tests.integration.community import SEED, community
 
@@ -34,6 +38,7 @@ POWER_W = Watts(6_000)
 REGISTER_WH = WattHours(1_000_000)
 QUICK = Patience(timeout_s=5.0, attempts=2, pause_s=0.01)
 MINUTE_S, HOUR_S = 60, 3_600
+PRICE = load_parameters().tariff.price
 
 
 class Street:
@@ -97,6 +102,30 @@ class Street:
             advance(self.service)
 
         await self.here.run(work)
+
+    @contextlib.contextmanager
+    def chain_away(self):
+        """Let no question to the chain be answered."""
+
+        def away(*_question):
+            raise ChainUnavailable("the node is away")
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("_request", "_ask_all"):
+                patch.setattr(Web3Gateway, name, away)
+            yield
+
+    @contextlib.contextmanager
+    def tariff_doubled(self):
+        """Let the community's tariff cost twice as much from now on."""
+        rules = self.service.rules
+        price = rules.tariff.price_micros_per_kwh
+        dear = replace(rules.tariff, price_micros_per_kwh=2 * price)
+        object.__setattr__(self.service, "rules", replace(rules, tariff=dear))
+        try:
+            yield
+        finally:
+            object.__setattr__(self.service, "rules", rules)
 
     def session(self, session_id):
         with self.service.reading() as connection:
@@ -183,6 +212,17 @@ class Visit:
             elif note is not None:
                 await self.tell(note)
 
+    async def draw_until_told(self, most_s):
+        """Draw for ``most_s`` at most, sampled every five seconds, or until told to stop."""
+        for _ in range(0, most_s, 5):
+            self.charge.advance(self.street.pass_time(5))
+            if self.now_s % HOUR_S < 5:
+                await self.tell(self.note(Phase.UPDATED, "MeterValueClock", self.part()))
+            else:
+                await self.tell(self.note(Phase.UPDATED))
+            if self.terminal.heap.remote_stops:
+                return
+
     async def tell(self, note):
         await self.terminal.say(self.transaction, note)
         await self.street.idle()
@@ -227,16 +267,12 @@ class Visit:
     def is_billed(self, energy_wh):
         """Say whether the session is closed for ``energy_wh``, to the micro-euro."""
         found = self.session
-        money = bill(
-            WattHours(energy_wh), self.street.service.rules.tariff, found["deposit_micros"]
-        )
-        return (
-            found["state"] == "closed"
-            and found["energy_wh"] == energy_wh
-            and found["charge_micros"] == money.charge_micros
-            and found["refund_micros"] == money.refund_micros
-            and found["charge_micros"] + found["refund_micros"] == found["deposit_micros"]
-        )
+        charge_micros = min(energy_wh * PRICE // 1_000, self.opened.deposit_micros)
+        refund_micros = self.opened.deposit_micros - charge_micros
+        names = ("state", "energy_wh", "charge_micros", "refund_micros")
+        return [found[name] for name in names] == [
+            "closed", energy_wh, charge_micros, refund_micros,
+        ]  # fmt: skip
 
     @property
     def is_unbilled(self):

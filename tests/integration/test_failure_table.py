@@ -12,11 +12,13 @@ import pytest
 
 from devnet.field.misbehaving import messages, records
 from devnet.field.misbehaving.readings import tag_nobody_opened
+from devnet.field.stations.charging import Plate
 from devnet.field.stations.notes import Phase
 from devnet.field.stations.wire import CallRefusedError
 from ledger.units import WattHours
+from settlement.engine.finality import advance
 from tests.integration.community import SEED
-from tests.integration.street import HOUR_S, MINUTE_S, street
+from tests.integration.street import HOUR_S, MINUTE_S, PRICE, street
 
 VERSIONS = ("1.6",)
 NUMBERED = tuple(version for version in VERSIONS if version != "1.6")
@@ -522,6 +524,27 @@ class TestTheDepositIsSpent:
 
         play(row)
 
+    def test_the_energy_ends_before_it_is_overrun(self, play, version):
+        async def row(here):
+            visit = await here.visit(version, requested_wh=1_000)
+            await visit.start()
+            limit = visit.transaction.limit_micros
+            if version == "2.1":
+                assert 0 < limit <= visit.opened.deposit_micros
+                assert visit.terminal.has_queued(None) is False
+                visit.charge.allowed_wh = Plate(PRICE, 0).affordable_wh(limit)
+            await visit.draw_until_told(15 * MINUTE_S)
+            if version != "2.1":
+                assert visit.terminal.heap.remote_stops == [visit.transaction.name]
+            await visit.stop(reason="Remote")
+            found = visit.session
+            assert found["state"] == "closed"
+            assert found["charge_micros"] <= found["deposit_micros"]
+            assert found["overrun_micros"] == 0
+            assert found["energy_wh"] > 900
+
+        play(row)
+
 
 @every_version
 class TestNoEnergyFlows:
@@ -680,6 +703,35 @@ class TestTheServiceCannotTakeIt:
             answer = await visit.send(visit.stopping(records.running_down))
             assert visit.terminal.speech.reply(answer).accepted
             assert visit.is_unbilled
+
+        play(row)
+
+    def test_a_chain_that_is_away_delays_the_money_and_not_the_station(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            with here.chain_away():
+                answer = await visit.send(visit.stopping())
+                assert visit.terminal.speech.reply(answer).accepted
+                assert visit.session["state"] == "closing"
+            await here.here.run(lambda: advance(here.service))
+            assert visit.is_billed(1_000)
+            assert visit.codes == []
+
+        play(row)
+
+
+@every_version
+class TestTheTariffChangesMeanwhile:
+    def test_the_driver_pays_what_was_promised(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            with here.tariff_doubled():
+                await visit.stop()
+            assert visit.is_billed(1_000)
 
         play(row)
 
