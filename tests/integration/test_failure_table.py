@@ -6,7 +6,9 @@ money, and what stands in quarantine. Nobody is ever billed energy that no signa
 """
 
 import asyncio
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ from tests.integration.street import HOUR_S, MINUTE_S, PRICE, street
 
 VERSIONS = ("1.6",)
 NUMBERED = tuple(version for version in VERSIONS if version != "1.6")
+PAGE = Path(__file__).parents[2] / "docs/reference/failure-cases.md"
 NOBODY = tag_nobody_opened(SEED)
 
 every_version = pytest.mark.parametrize("version", VERSIONS)
@@ -757,3 +760,9 @@ def test_ledger_and_chain_agree_after_all_of_it(play):
         assert await here.here.breaks() == ()
 
     play(row)
+
+
+def test_the_page_names_every_row_and_no_other():
+    named = re.findall(r"`(Test\w+)`", PAGE.read_text())
+    played = [name for name in globals() if name.startswith("Test")]
+    assert sorted(named) == sorted(played)
