@@ -311,9 +311,6 @@ def test_what_is_said_while_the_service_is_away_waits_in_order(version):
             await one.step()
             return csms, before
 
-    async def _away(_at_s):
-        await asyncio.sleep(0)
-
     csms, before = run(session())
     later = csms.calls[before:]
     assert [action for action, _ in later[:2]] == ["BootNotification", "StatusNotification"]
@@ -424,6 +421,50 @@ def test_a_message_that_the_service_cannot_take_does_not_stop_the_station(versio
 
     csms = run(session())
     assert len(records(csms)) == 2
+    assert len(set(csms.ids)) == len(csms.ids)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_remote_stop_of_another_transaction_is_rejected(version):
+    async def session():
+        async with living(version) as (csms, one, clock):
+            await one.step()
+            one.plug_in(TAG)
+            await one.step()
+            action = "RemoteStopTransaction" if version == "1.6" else "RequestStopTransaction"
+            other = 8 if version == "1.6" else "another"
+            answer = await csms.ask(action, {"transactionId": other})
+            await live(one, clock, 2)
+            return answer["status"], one.state
+
+    assert run(session()) == ("Rejected", "Charging")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_that_ended_while_the_service_was_away_is_told_when_it_is_back(version):
+    async def session():
+        async with living(version) as (csms, one, clock):
+            await one.step()
+            one.plug_in(TAG)
+            await one.step()
+            connect, one.terminal.connect = one.terminal.connect, _away
+            await one.terminal.go_offline()
+            await live(one, clock, 20)
+            one.unplug()
+            await one.step()
+            assert records(csms) == []
+            one.terminal.connect = connect
+            await one.step()
+            return csms, one.terminal.has_queued(None)
+
+    csms, waits = run(session())
+    assert len(records(csms)) == 2
+    assert not waits
+
+
+async def _away(_at_s):
+    """Be a connection that is tried and not had."""
+    await asyncio.sleep(0)
 
 
 def test_run_lives_until_it_is_told_to_leave():

@@ -148,6 +148,10 @@ class Speech(Protocol):
         """Return the question for the time."""
         ...
 
+    def word_for(self, status: str) -> str:
+        """Return how this version names ``status``, a word of 1.6."""
+        ...
+
     def status(self, status: str, at_s: UnixSeconds) -> Any:  # noqa: ANN401
         """Return that the outlet is in ``status``, in the words of 1.6."""
         ...

@@ -58,6 +58,10 @@ class Speech16:
         """Return the question for the time."""
         return call.Heartbeat()
 
+    def word_for(self, status: str) -> str:
+        """Return ``status``: the words are those of 1.6."""
+        return status
+
     def status(self, status: str, at_s: UnixSeconds) -> call.StatusNotification:
         """Return that the connector is in ``status``."""
         return call.StatusNotification(

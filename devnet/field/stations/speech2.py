@@ -49,7 +49,7 @@ _CONTEXTS: Final = {
     Phase.UPDATED: ReadingContextEnumType.sample_periodic,
     Phase.ENDED: ReadingContextEnumType.transaction_end,
 }
-_FREE: Final = {"Available": "Available", "Unavailable": "Unavailable", "Faulted": "Faulted"}
+_NOT_OCCUPIED: Final = frozenset({"Available", "Unavailable", "Faulted"})
 
 
 class Speech2:
@@ -72,11 +72,15 @@ class Speech2:
         """Return the question for the time."""
         return call.Heartbeat()
 
+    def word_for(self, status: str) -> str:
+        """Return ``status`` if the outlet is free, unavailable or faulted, or else occupied."""
+        return status if status in _NOT_OCCUPIED else "Occupied"
+
     def status(self, status: str, at_s: UnixSeconds) -> call.StatusNotification:
-        """Return that the connector is free, unavailable or faulted, or else occupied."""
+        """Return that the connector is in ``status``."""
         return call.StatusNotification(
             connector_id=EVSE,
-            connector_status=ConnectorStatusEnumType(_FREE.get(status, "Occupied")),
+            connector_status=ConnectorStatusEnumType(self.word_for(status)),
             evse_id=EVSE,
             timestamp=instant(at_s),
         )

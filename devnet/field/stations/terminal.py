@@ -76,7 +76,7 @@ class Terminal:
         self._on_demand: Final[Mapping[str, Callable[[], Awaitable[object]]]] = {
             "BootNotification": self._boot,
             "Heartbeat": lambda: self._wire.call(self.speech.heartbeat(), self._now_s),
-            "StatusNotification": lambda: self.become(self._status, self._now_s),
+            "StatusNotification": self._tell_status,
         }
 
     async def __aenter__(self) -> Self:
@@ -106,7 +106,7 @@ class Terminal:
         self._now_s, self._online = at_s, True
         try:
             await self._boot()
-            await self.become(self._status, at_s)
+            await self._tell_status()
         except StationUnreachableError:
             self._online = False
             raise
@@ -129,10 +129,11 @@ class Terminal:
         return self.speech.standing(answer)
 
     async def become(self, status: str, at_s: UnixSeconds) -> None:
-        """Say in which state the outlet is; nobody learns of it while the service is away."""
+        """Say in which state the outlet is, if that is news; nobody learns of it while offline."""
+        is_news = self.speech.word_for(status) != self.speech.word_for(self._status)
         self._now_s, self._status = at_s, status
-        if self._online:
-            await self._call(self.speech.status(status, at_s))
+        if self._online and is_news:
+            await self._tell_status()
 
     async def transfer(self, vendor: str, data: str, at_s: UnixSeconds) -> Mapping[str, Any]:
         """Send something that only ``vendor`` understands; return the answer as it came."""
@@ -266,6 +267,9 @@ class Terminal:
         answer = await self._call(self.speech.boot(self.name))
         if answer["status"] != "Accepted":
             raise StationNotAdmittedError(self.name, f"BootNotification is {answer['status']}")
+
+    async def _tell_status(self) -> None:
+        await self._call(self.speech.status(self._status, self._now_s))
 
     async def _call(self, payload: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the library's
         """Send a payload and return the answer as it stood in the frame."""

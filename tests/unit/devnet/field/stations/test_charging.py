@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devnet.field.stations.charging import Charge, Curve, MeterState, Plate
@@ -75,6 +75,7 @@ class TestCharge:
         assert after(600).register_wh == 5_000 + 1_200
         assert after(600).power_w == 7_200
 
+    @example([*[1] * 8, 2_020, 3_000, 4, 402])
     @given(cuts)
     def test_draws_the_same_however_the_time_is_cut(self, parts):
         one = charge()
