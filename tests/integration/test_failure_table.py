@@ -15,7 +15,7 @@ import pytest
 from devnet.field.misbehaving import messages, records
 from devnet.field.misbehaving.readings import tag_nobody_opened
 from devnet.field.stations.charging import Plate
-from devnet.field.stations.notes import Phase
+from devnet.field.stations.notes import Phase, SignedValue
 from devnet.field.stations.wire import CallRefusedError
 from ledger.units import WattHours
 from settlement.engine.finality import advance
@@ -80,14 +80,10 @@ class TestOfflineDuringTheSession:
             visit = await here.visit(version)
             await visit.start()
             await visit.terminal.go_offline()
-            samples = []
-            await visit.draw(HOUR_S // 2, samples)
-            kept = [note for note in samples if note.signed]
-            visit.transaction.next_seq_no += len(samples) - len(kept)
-            for note in kept:
-                await visit.tell(note)
+            await visit.draw(HOUR_S // 2)
             await visit.draw(HOUR_S)
             await visit.stop()
+            assert visit.terminal.thin_out() > 0
             await visit.terminal.connect(here.clock.now_s())
             await here.idle()
             assert visit.is_billed(9_000)
@@ -418,6 +414,23 @@ class TestTheRegisterBreaks:
 class TestTheBeginIsAPlaceholder:
     def test_a_signed_begin_of_nothing_holds_the_money(self, play, version):
         refused(play, version, records.with_placeholder_begin)
+
+    def test_one_signed_by_itself_changes_no_bill(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            page, charge = visit.charge.begin_page(), visit.charge
+            begin = visit.terminal.meter.begin_record(
+                page, charge.begin_s, charge.begin_wh, visit.tag
+            )
+            signed = [SignedValue(begin, "Transaction.Begin")]
+            await visit.tell(visit.note(Phase.UPDATED, "SignedDataReceived", signed))
+            await visit.draw(10 * MINUTE_S)
+            await visit.stop()
+            assert visit.is_billed(1_000)
+            assert visit.codes == []
+
+        play(row)
 
     @pytest.mark.parametrize("told", [0, -1])
     def test_an_unsigned_one_is_never_billed_by(self, play, version, told):

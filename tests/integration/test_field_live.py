@@ -235,6 +235,51 @@ def test_a_remote_start_begins_and_a_remote_stop_ends(version):
         assert last["transactionInfo"]["stoppedReason"] == "Remote"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_begin_is_signed_by_itself_where_the_meter_does_so(version):
+    async def session():
+        async with living(version, signs_begin=True) as (csms, one, clock):
+            await charge(one, clock, 60)
+            return records(csms), one.meter
+
+    (begin, _, whole), meter = run(session())
+    begin, whole = parse_record(begin), parse_record(whole)
+    assert [(one.reason, one.digits, one.decimals) for one in begin.readings] == [
+        ("B", 1_000_000, 3)
+    ]
+    assert (begin.pagination_number, whole.pagination_number) == (10, 11)
+    assert energy_between(*register_pair(whole)) == 120
+    assert meter.transaction_page == 11
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_short_of_memory_it_drops_samples_and_nothing_that_is_signed(version):
+    async def session():
+        async with living(version) as (csms, one, clock):
+            await one.step()
+            one.plug_in(TAG)
+            await one.step()
+            connect, one.terminal.connect = one.terminal.connect, _away
+            await one.terminal.go_offline()
+            await live(one, clock, 1_000)
+            dropped = one.terminal.thin_out()
+            one.unplug()
+            await one.step()
+            one.terminal.connect = connect
+            await one.step()
+            return csms, dropped
+
+    csms, dropped = run(session())
+    assert dropped == 99
+    assert len(records(csms)) == 3
+    seen = registers(csms)
+    assert seen == sorted(seen)
+    numbers = [event["seqNo"] for event in csms.said("TransactionEvent")]
+    assert numbers == sorted(set(numbers))
+    if version != "1.6":
+        assert numbers[-1] - len(numbers) + 1 == dropped
+
+
 def test_a_limit_of_cost_is_echoed_and_stops_the_energy_to_the_watt_hour():
     async def session():
         async with living("2.1") as (csms, one, clock):

@@ -145,6 +145,11 @@ class Charge:
             self._taken_ws = max(self._taken_ws, min(drawn_ws, most_wh * _WS_PER_WH))
             self.at_s = UnixSeconds(self.at_s + step_s)
 
+    def begin_page(self) -> int:
+        """Return the transaction page of a record of the begin alone."""
+        self._transaction_page += 1
+        return self._transaction_page
+
     def cut(self) -> FiscalSlice | None:
         """End the fiscal slice here and begin the next; None if no time has passed in it."""
         if self._slice_s == self.at_s:

@@ -39,6 +39,8 @@ class Equipment:
     """Length of an interval; a fiscal record is signed at each boundary."""
     sample_s: int = 5
     """Seconds between meter values."""
+    signs_begin: bool = False
+    """Whether the begin is signed by itself too, right after the start."""
 
 
 class LiveStation:
@@ -155,6 +157,8 @@ class LiveStation:
             await self._end(transaction, charge, "DeAuthorized")
             return
         await self._become("Charging", now_s)
+        if self._equipment.signs_begin:
+            await self._sign_begin(transaction, charge)
 
     async def _go_on(self, transaction: Transaction, charge: Charge, now_s: UnixSeconds) -> None:
         """Draw up to now, sign what is due, and end or say how it stands."""
@@ -222,6 +226,17 @@ class LiveStation:
         await self._say(transaction, note)
         await self._become("Finishing", charge.at_s)
         await self._become("Available", charge.at_s)
+
+    async def _sign_begin(self, transaction: Transaction, charge: Charge) -> None:
+        """Say the signed begin in a message of its own; a start of 1.6 cannot carry it."""
+        record = self.terminal.meter.begin_record(
+            charge.begin_page(), charge.begin_s, charge.begin_wh, transaction.id_tag
+        )
+        note = replace(
+            self._note(charge, "SignedDataReceived"),
+            signed=(SignedValue(record, "Transaction.Begin"),),
+        )
+        await self._say(transaction, note)
 
     def _part(self, transaction: Transaction, charge: Charge) -> tuple[SignedValue, ...]:
         """Sign the slice that ends here, if any time passed in it."""

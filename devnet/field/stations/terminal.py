@@ -179,6 +179,18 @@ class Terminal:
             return None
         return (await self._send_line()).get((transaction.name, numbered.seq_no))
 
+    def thin_out(self) -> int:
+        """
+        Drop every second sample that waits in line and return how many, as if memory were short.
+
+        What begins, ends or is signed is never dropped (OCPP 2.x, E12; 1.6, 3.7).
+        """
+        samples = [one for one in self._line if one[1].phase is Phase.UPDATED and not one[1].signed]
+        dropped = samples[1::2]
+        for one in dropped:
+            self._line.remove(one)
+        return len(dropped)
+
     def message(self, transaction: Transaction, note: Note) -> Message:
         """Return the message of ``note`` as it would be sent, to be sent otherwise."""
         payload = self.speech.note(transaction, note)
