@@ -16,6 +16,7 @@ from sqlalchemy import select
 from devnet.field.drivers import Driver, Wish
 from devnet.field.keys import OPERATOR, Role, meter_key
 from devnet.field.keys import Curve as Curves
+from devnet.field.misbehaving.messages import with_seq_no
 from devnet.field.ocmf import OcmfMeter
 from devnet.field.parameters import load_parameters
 from devnet.field.stations.charging import Charge, Curve, MeterState
@@ -226,6 +227,13 @@ class Visit:
     async def tell(self, note):
         await self.terminal.say(self.transaction, note)
         await self.street.idle()
+
+    def renumbered(self, message):
+        """Return a message as a station says it anew: 2.x counts on, for a number is for good."""
+        if message.action != "TransactionEvent":
+            return message
+        self.transaction.next_seq_no += 1
+        return with_seq_no(message, self.transaction.next_seq_no - 1)
 
     def numbered(self, note):
         """Return the message of a note, numbered, to be sent otherwise."""

@@ -618,7 +618,7 @@ class TestARecordIsUsedAgain:
             assert second.is_unbilled
             assert "foreign_record" in second.codes
             assert first.is_billed(1_000)
-            await second.send(own, "own")
+            await second.send(second.renumbered(own), "own")
             assert second.is_billed(1_000)
 
         play(row)
@@ -666,7 +666,7 @@ class TestTheSignatureIsNotTheMeters:
             await visit.draw(10 * MINUTE_S)
             stop = visit.stopping()
             await visit.send(messages.unsigned(stop), "unsigned")
-            await visit.send(stop, "signed")
+            await visit.send(visit.renumbered(stop), "signed")
             assert visit.is_billed(1_000)
 
         play(row)
