@@ -27,6 +27,7 @@ NUMBERED = tuple(version for version in VERSIONS if version != "1.6")
 PAGE = Path(__file__).parents[2] / "docs/reference/failure-cases.md"
 NOBODY = tag_nobody_opened(SEED)
 
+waits = pytest.mark.xfail(reason="the service does not do this yet", strict=True)
 every_version = pytest.mark.parametrize("version", VERSIONS)
 numbered = pytest.mark.parametrize("version", NUMBERED)
 
@@ -93,6 +94,7 @@ class TestOfflineDuringTheSession:
 
 
 class TestTheAnswerToTheStartWasLost:
+    @waits
     def test_minus_one_is_matched_and_billed(self, play):
         async def row(here):
             visit = await here.visit("1.6")
@@ -167,6 +169,7 @@ class TestTheStopNeverComes:
 
         play(row)
 
+    @waits
     def test_the_next_driver_is_served_and_each_pays_their_own(self, play, version):
         async def row(here):
             first = await here.visit(version)
@@ -325,6 +328,7 @@ class TestMessagesComeOutOfOrder:
 
         play(row)
 
+    @waits
     def test_a_fiscal_record_after_the_end_completes_the_bill(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -339,6 +343,7 @@ class TestMessagesComeOutOfOrder:
 
         play(row)
 
+    @waits
     def test_the_record_after_an_unsigned_end_settles_it(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -512,6 +517,7 @@ class TestClocksAreWrong:
 
         play(row)
 
+    @waits
     def test_a_meter_that_does_not_know_the_time_is_billed_its_energy(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -540,6 +546,7 @@ class TestTheDepositIsSpent:
 
         play(row)
 
+    @waits
     def test_the_energy_ends_before_it_is_overrun(self, play, version):
         async def row(here):
             visit = await here.visit(version, requested_wh=1_000)
@@ -740,6 +747,7 @@ class TestTheServiceCannotTakeIt:
 
 @every_version
 class TestTheTariffChangesMeanwhile:
+    @waits
     def test_the_driver_pays_what_was_promised(self, play, version):
         async def row(here):
             visit = await here.visit(version)
