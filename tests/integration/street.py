@@ -35,6 +35,7 @@ from settlement.tables import refusal, session
 from tests.integration.community import SEED, community
 
 PASSWORD = "0123456789abcdef"  # noqa: S105 - of simulated stations
+VERSIONS = ("1.6", "2.0.1", "2.1")
 POWER_W = Watts(6_000)
 REGISTER_WH = WattHours(1_000_000)
 QUICK = Patience(timeout_s=5.0, attempts=2, pause_s=0.01)
