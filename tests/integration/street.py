@@ -50,6 +50,7 @@ class Street:
         self.here, self.client = here, client
         self.service, self.clock = here.service, here.clock
         self._built = 0
+        self.drivers = {}
         self._drivers = iter(here.world.keys.drivers.values())
 
     @property
@@ -93,6 +94,7 @@ class Street:
         driver = Driver(next(self._drivers), world.places, world.parameters)
         opened = await driver.open_session(self.client, wish, now_s=self.clock.now_s())
         await self.idle()
+        self.drivers[opened.session_id] = driver
         return opened
 
     async def expire(self):

@@ -8,6 +8,7 @@ from devnet.field.stations.charging import Curve, MeterState, Plate
 from devnet.field.stations.live import Equipment, LiveStation
 from devnet.field.stations.notes import Version
 from devnet.field.stations.wire import Address
+from devnet.field.topping_up import top_up
 from ledger.units import Micros, WattHours
 from tests.integration.street import (
     HOUR_S,
@@ -65,10 +66,11 @@ async def living(here, version, *, requested_wh=20_000, wanted_wh=100_000):
     return found
 
 
-def billed(here, opened):
+def billed(here, opened, added_micros=0):
     found = here.session(opened.session_id)
     assert found["state"] == "closed"
-    assert found["charge_micros"] + found["refund_micros"] == opened.deposit_micros
+    deposit_micros = opened.deposit_micros + added_micros
+    assert found["charge_micros"] + found["refund_micros"] == deposit_micros
     return found["energy_wh"], found["charge_micros"]
 
 
@@ -141,6 +143,27 @@ def test_a_station_that_knows_its_price_stops_at_the_deposit_by_itself(play, ver
         energy_wh, charge = billed(here, visit.opened)
         assert charge <= visit.opened.deposit_micros < (energy_wh + 26) * PRICE // 1_000
         assert here.session(visit.opened.session_id)["overrun_micros"] == 0
+        await visit.one.close()
+
+    play(row)
+
+
+@every_version
+def test_a_top_up_lets_more_be_drawn(play, version):
+    async def row(here):
+        visit = await living(here, version, requested_wh=1_000)
+        visit.one.plug_in(visit.opened.id_tag)
+        await visit.one.step()
+        await visit.live(6 * MINUTE_S)
+        driver = here.drivers[visit.opened.session_id]
+        await top_up(here.client, driver, visit.opened, Micros(1_000_000))
+        await here.idle()
+        await visit.live(14 * MINUTE_S)
+        assert visit.one.state == "Charging"
+        visit.one.unplug()
+        await visit.one.step()
+        await here.idle()
+        assert billed(here, visit.opened, 1_000_000) == (2_000, 2 * PRICE)
         await visit.one.close()
 
     play(row)
