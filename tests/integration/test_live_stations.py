@@ -148,6 +148,7 @@ def test_a_station_that_knows_its_price_stops_at_the_deposit_by_itself(play, ver
     play(row)
 
 
+@pytest.mark.xfail(reason="the service takes no top-up yet", strict=True)
 @every_version
 def test_a_top_up_lets_more_be_drawn(play, version):
     async def row(here):
