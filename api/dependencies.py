@@ -8,6 +8,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from api.desk import Desk
+from api.live.board import Board
 from api.ocpp.switchboard import Switchboard
 from ledger.store.writer import Writer
 from settlement.audit.reconciliation.breaks import open_breaks
@@ -43,11 +44,15 @@ class Context:
     """Who issues charge detail records, and where others reach the service."""
     private_addresses: bool = False
     """Whether subscribers may be on private addresses, which only local users may ask for."""
+    board: Board = field(init=False)
+    """Live figures of the sessions that charge or are watched."""
     reconciler: Reconciler = field(init=False)
     """Compares books, meters and chain after every work at the desk."""
 
     def __post_init__(self) -> None:
         """Let a reconciler follow every work at the desk, which takes none after a bad start."""
+        object.__setattr__(self, "board", Board(self.service))
+        self.desk.listen(self.board.written)
         reconciler = Reconciler(self.service)
         object.__setattr__(self, "reconciler", reconciler)
         if self.restart.closed_by is None:

@@ -24,6 +24,7 @@ class Desk:
         self._follow: Callable[[], None] | None = None
         self._closed_by: VoisinError | None = None
         self._thread: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
+        self._listeners: Final[list[Callable[[], None]]] = []
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -32,6 +33,10 @@ class Desk:
         """Let ``follow`` run now, before any work, and after every work, whatever came of it."""
         self._follow = follow
         self._thread.submit(follow)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Let ``listener`` be called, on the loop's thread, whenever something is finished."""
+        self._listeners.append(listener)
 
     def close_writes(self, fault: VoisinError) -> None:
         """Refuse everything from now on, with ``fault``: the service only reads."""
@@ -80,6 +85,8 @@ class Desk:
         self._waiting -= 1
         if self._waiting == 0:
             self._idle.set()
+        for listener in self._listeners:
+            listener()
 
     async def idle(self) -> None:
         """Wait until nothing is left to do."""

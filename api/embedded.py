@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -19,12 +19,14 @@ from typing import Any, Final
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.delivery.deliverer import telling
 from api.dependencies import Context
 from api.desk import Desk
+from api.live.attendant import attended
 from api.settings import Settings
 from api.tls import tls_context
 from devnet.genesis import ClockProfile, Genesis
@@ -229,6 +231,7 @@ async def serving(
     host: str,
     port: int,
     status: Callable[[], Mapping[str, Any]],
+    more: Sequence[APIRouter] = (),
 ) -> AsyncIterator[Running]:
     """
     Serve web, API and OCPP on ``host`` and ``port`` (0: any free one) while the block runs.
@@ -243,8 +246,7 @@ async def serving(
     """
     service, started = opened
     settings = Settings()
-    certificate = settings.tls_certificate
-    tls = None if certificate is None else tls_context(certificate, settings.tls_key)
+    tls = _tls(settings)
     desk = Desk()
     writer = Writer(service.database, service.clock, book=service.book)
     listener = listen(host, port)
@@ -259,7 +261,7 @@ async def serving(
         issuer=_issuer(settings, url),
         private_addresses=_private_addresses(settings, host),
     )
-    config = server_config(create_app(context), tls)
+    config = server_config(create_app(context, *more), tls)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     writer.start()
@@ -267,8 +269,9 @@ async def serving(
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
     try:
-        async with telling(context):
-            yield Running(service, desk, url)
+        with attended(service, desk, context.stations, context.board):
+            async with telling(context):
+                yield Running(service, desk, url)
     finally:
         context.stopping.set()
         server.should_exit = True
@@ -277,6 +280,12 @@ async def serving(
         desk.close()
         writer.close()
         service.close()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what to serve by TLS with, if the settings name a certificate."""
+    certificate = settings.tls_certificate
+    return None if certificate is None else tls_context(certificate, settings.tls_key)
 
 
 def _issuer(settings: Settings, url: str) -> Issuer:

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 
 from api.desk import Desk
 from api.ocpp.frames import Version
-from api.ocpp.judging import Judge
+from api.ocpp.judging import Judge, Note, unnoted
 from api.ocpp.keeping import FrameKeeper
 from api.ocpp.link import Link, Office
 from api.ocpp.switchboard import Switchboard
@@ -45,14 +45,15 @@ def stations_route(
     writer: Writer,
     switchboard: Switchboard,
     *,
+    note: Note = unnoted,
     answer_timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> WebSocketRoute:
-    """Return the websocket endpoint of the stations."""
+    """Return the websocket endpoint of the stations; ``note`` hears every report as it comes."""
     office = Office(
         service=service,
         desk=desk,
         keeper=FrameKeeper(writer),
-        judge=Judge(service, desk),
+        judge=Judge(service, desk, note),
         switchboard=switchboard,
         answer_timeout_s=answer_timeout_s,
     )

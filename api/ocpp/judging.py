@@ -24,6 +24,7 @@ _LOG: Final = structlog.get_logger("voisin.ocpp")
 Judgement = Answer | VoisinError
 TakeTurn = Callable[[Service, Sequence[Callable[[], object]]], Sequence[Any]]
 """Does works in one go; returns for each its result, or the fault that it met."""
+Note = Callable[[TransactionReport], None]
 
 
 class ReportUnjudgedError(Integrity):
@@ -45,6 +46,10 @@ class _Item:
     """Who waits for the judgement, if anybody does."""
 
 
+def unnoted(_report: TransactionReport) -> None:
+    """Let nobody know."""
+
+
 class Judge:
     """
     The line before the desk.
@@ -53,9 +58,17 @@ class Judge:
     chain for all that have ended. So sessions that end together are refunded together.
     """
 
-    def __init__(self, service: Service, desk: Desk, *, together: TakeTurn = take_turn) -> None:
+    def __init__(
+        self,
+        service: Service,
+        desk: Desk,
+        note: Note = unnoted,
+        *,
+        together: TakeTurn = take_turn,
+    ) -> None:
         self._service: Final = service
         self._desk: Final = desk
+        self._note: Final = note
         self._together: Final = together
         self._line: Final[deque[_Item]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -71,6 +84,8 @@ class Judge:
         return await awaited
 
     def _put(self, item: _Item) -> None:
+        # Screens show what the meter says at once; whether it counts is judged in turn.
+        self._note(item.report)
         self._desk.expect()
         self._line.append(item)
         if self._task is None:

@@ -17,6 +17,7 @@ NOTHING: Final = "–"  # noqa: RUF001 - a dash
 """What stands where there is no value yet."""
 
 _WH_PER_KWH: Final = 1_000
+_KILO: Final = 1_000
 _MICROS: Final = 1_000_000
 _PERCENT_BP: Final = 100
 _MS_PER_S: Final = 1_000
@@ -85,6 +86,10 @@ def _kwh_exact(voice: Voice, energy_wh: Json) -> str:
 def _money(voice: Voice, amount_micros: Json) -> str:
     amount = fixed(voice, int(amount_micros), _MICROS, 2)
     return voice.words.text("unit.money", n=amount, currency=voice.currency)
+
+
+def _kw(voice: Voice, power_w: Json) -> str:
+    return voice.words.text("unit.kw", n=fixed(voice, int(power_w), _KILO, 1))
 
 
 def _price(voice: Voice, price_micros_per_kwh: Json) -> str:
@@ -168,6 +173,10 @@ def _hide_unless_false(_voice: Voice, value: Json) -> str | None:
     return None if value is False else ""
 
 
+def _hide_unless_true(_voice: Voice, value: Json) -> str | None:
+    return None if value is True else ""
+
+
 def _hide_if_empty(_voice: Voice, value: Json) -> str | None:
     return None if value else ""
 
@@ -182,6 +191,7 @@ SINGLE: Final[Mapping[str, Format]] = {
     "elapsed": _elapsed,
     "hour": _hour,
     "instant": _instant,
+    "kw": _kw,
     "kwh": _kwh,
     "kwh_exact": _kwh_exact,
     "laws_held": _laws_held,
@@ -199,6 +209,7 @@ OF_NOTHING: Final[Mapping[str, Format]] = {
     "hide_unless_broken": _hide_unless_broken,
     "hide_unless_empty": _hide_unless_empty,
     "hide_unless_false": _hide_unless_false,
+    "hide_unless_true": _hide_unless_true,
     "key": _key,
 }
 """Formats that have something to say of no value as well; None leaves the attribute out."""

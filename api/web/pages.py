@@ -6,38 +6,25 @@ from ``/api/live``. Nothing is loaded from elsewhere and nothing runs inline; th
 so to the browser.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api.web.binding import bound, element, row_key
 from api.web.chart import layout
 from api.web.details import facts, figure
 from api.web.formats import Voice, show
-from api.web.words import LANGUAGES, Words, choose_language, words_in
+from api.web.rendering import SECURITY, language_of, rendered, voice_of
+from api.web.words import words_in
 from ledger.errors import NotFound
 
 _FOLDER: Final = Path(__file__).parent
-_COOKIE: Final = "language"
-_YEAR_S: Final = 365 * 86_400
-_SECURITY: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "object-src 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class _Revalidated(StaticFiles):
@@ -45,61 +32,8 @@ class _Revalidated(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update({**_SECURITY, "Cache-Control": "no-cache"})
+        response.headers.update({**SECURITY, "Cache-Control": "no-cache"})
         return response
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(languages=LANGUAGES, names={"en": "English", "fr": "Français"})
-    return environment
-
-
-def _voice(words: Words, overview: Mapping[str, Any]) -> Voice:
-    community = overview["community"]
-    return Voice(words, community["utc_offset_minutes"], community["currency"])
-
-
-def _language(request: Request) -> str:
-    return choose_language(
-        request.query_params.get("lang"),
-        request.cookies.get(_COOKIE),
-        request.headers.get("accept-language", ""),
-    )
-
-
-def _page(request: Request, template: str, voice: Voice, **values: object) -> HTMLResponse:
-    """Render ``template`` and say in the headers what may be done with it."""
-    language = voice.words.language
-    page = _environment().get_template(template)
-    body = page.render(
-        words=voice.words,
-        t=voice.words.text,
-        show=partial(show, voice),
-        element=partial(element, voice),
-        bound=partial(bound, voice),
-        key=row_key,
-        path=request.url.path,
-        voice=json.dumps(voice.document(), ensure_ascii=False),
-        **values,
-    )
-    headers = {
-        **_SECURITY,
-        "Cache-Control": "no-store",
-        "Content-Language": language,
-        "Vary": "Accept-Language, Cookie",
-    }
-    response = HTMLResponse(body, headers=headers)
-    if request.query_params.get("lang") in LANGUAGES:
-        response.set_cookie(_COOKIE, language, max_age=_YEAR_S, samesite="lax", httponly=True)
-    return response
 
 
 def pages_router(
@@ -122,24 +56,24 @@ def pages_router(
     @router.get("/")
     def dashboard(request: Request) -> HTMLResponse:
         state = overview()
-        voice = _voice(words_in(_language(request)), state)
+        voice = voice_of(words_in(language_of(request)), state)
         chart = layout(state["intervals"], voice.utc_offset_minutes)
-        return _page(request, "dashboard.html", voice, overview=state, chart=chart)
+        return rendered(request, "dashboard.html", voice, overview=state, chart=chart)
 
     @router.get("/trace/{trace_id:path}")
     def traced(request: Request, trace_id: str) -> HTMLResponse:
-        voice = _voice(words_in(_language(request)), overview())
+        voice = voice_of(words_in(language_of(request)), overview())
         try:
             found = trace(trace_id)
         except NotFound:
-            page = _page(request, "missing.html", voice, trace_id=trace_id)
+            page = rendered(request, "missing.html", voice, trace_id=trace_id)
             page.status_code = 404
             return page
         groups = [
             (kind, [_step(voice, one) for one in steps])
             for kind, steps in groupby(found["steps"], key=_group)
         ]
-        return _page(request, "trace.html", voice, found=found, groups=groups)
+        return rendered(request, "trace.html", voice, found=found, groups=groups)
 
     return router
 

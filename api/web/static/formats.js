@@ -88,6 +88,7 @@ export const SINGLE = {
   hour: (voice, value) =>
     text(voice, "unit.hour", { day: day(voice, value), time: time(local(voice, value)) }),
   instant,
+  kw: (voice, value) => text(voice, "unit.kw", { n: fixed(voice, BigInt(value), 1000n, 1) }),
   kwh: (voice, value) => text(voice, "unit.kwh", { n: fixed(voice, BigInt(value), 1000n, 1) }),
   kwh_exact: kwhExact,
   laws_held: lawsHeld,
@@ -109,6 +110,7 @@ export const OF_NOTHING = {
     Object.values(laws ?? {}).some((law) => law.ok === false) ? null : "",
   hide_unless_empty: (_voice, value) => (isEmpty(value) ? null : ""),
   hide_unless_false: (_voice, value) => (value === false ? null : ""),
+  hide_unless_true: (_voice, value) => (value === true ? null : ""),
   key,
 };
 

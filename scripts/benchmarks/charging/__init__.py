@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from scripts.benchmarks.charging import rating, year
+from scripts.benchmarks.charging import rating, screens, year
 from scripts.benchmarks.charging.ending import refunds
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rows import Row
@@ -14,6 +14,7 @@ def run(trial: Trial) -> tuple[Row, ...]:
     """Return the rows of charging, each measured by a module of its own."""
     return (
         *refunds.refund_rows(trial.directory, COMMAND),
+        screens.live_row(trial.directory / "live", COMMAND),
         rating.rating_row(COMMAND),
         year.year_row(trial.directory, COMMAND),
     )

@@ -337,3 +337,12 @@ class TestHeaders:
         assert len(named) == 3
         for path in [*named, "/static/formats.js", "/static/chart.js"]:
             assert visitor.get(path).status_code == 200
+
+
+def test_a_street_in_service_is_not_called_a_week():
+    state = copy.deepcopy(STARTING) | {"state": "serving"}
+    page = browser(state).get("/?lang=en").text
+    assert "A street of charging stations, now." in page
+    assert 'href="/s"' in page
+    assert "17 homes" not in page
+    assert "17 homes" in browser(STARTING).get("/?lang=en").text

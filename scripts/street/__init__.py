@@ -1,0 +1,1 @@
+"""A street with live charging stations, on the wall clock: ``scripts/demo --live``."""

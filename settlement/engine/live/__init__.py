@@ -1,0 +1,1 @@
+"""What screens show of sessions, and what is noted while they charge."""
