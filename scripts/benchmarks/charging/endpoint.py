@@ -73,6 +73,11 @@ def bare_service(directory: Path, clock: Clock | None = None) -> Service:
     )
 
 
+def stations(count: int) -> list[tuple[str, str]]:
+    """Return the id and the password of each station."""
+    return [(f"CA-{number}", f"password of station {number}") for number in range(count)]
+
+
 def admit(service: Service, passwords: Sequence[tuple[str, str]]) -> None:
     """Let stations in: id and password of each."""
     with service.writing() as connection:

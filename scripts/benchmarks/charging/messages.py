@@ -16,8 +16,8 @@ from typing import Final
 
 import uvloop
 
+from scripts.benchmarks.charging.endpoint import stations
 from scripts.benchmarks.charging.process import serving
-from scripts.benchmarks.charging.served import stations
 from scripts.benchmarks.charging.wires import Wire, connect_all, text_frame
 from scripts.benchmarks.measuring import NS_PER_MS, each, per_second
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
@@ -25,7 +25,6 @@ from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 STATIONS: Final = 64
 MESSAGES: Final = 20_000
 STOCK_MESSAGES: Final = 6_000
-COMMAND: Final = "./scripts/bench charging"
 
 _WARM_UP: Final = 10
 _ROUNDS: Final = 3
@@ -60,7 +59,7 @@ def meter_values() -> str:
     return json.dumps([2, "0c3f8a", "MeterValues", {"connectorId": 1, "meterValue": values}])
 
 
-def run(directory: Path) -> tuple[Row, ...]:
+def message_rows(directory: Path, command: str) -> tuple[Row, ...]:
     """Return the rows of messages per second."""
     stock = _median(directory / "stock", "stock", STOCK_MESSAGES)
     ours = _median(directory / "ours", "ours", MESSAGES)
@@ -71,14 +70,14 @@ def run(directory: Path) -> tuple[Row, ...]:
             per_second(ours.rate_messages, ours.elapsed_ns),
             "messages/s",
             Baseline(per_second(stock.rate_messages, stock.elapsed_ns), what, Sense.FASTER),
-            COMMAND,
+            command,
         ),
         Row(
             "ocpp_message_p99_ms",
             each(ours.p99_ns, 1, NS_PER_MS),
             "ms",
             Baseline(each(stock.p99_ns, 1, NS_PER_MS), what, Sense.FASTER),
-            COMMAND,
+            command,
         ),
     )
 

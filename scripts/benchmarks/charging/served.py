@@ -16,13 +16,8 @@ from starlette.applications import Starlette
 from api.ocpp.keeping import FrameKeeper
 from api.tls import tls_context
 from ledger.store.writer import Writer
-from scripts.benchmarks.charging.endpoint import admit, bare_service, endpoint, listening
+from scripts.benchmarks.charging.endpoint import admit, bare_service, endpoint, listening, stations
 from scripts.benchmarks.charging.stock import stock_route
-
-
-def stations(count: int) -> list[tuple[str, str]]:
-    """Return the id and the password of each station."""
-    return [(f"CA-{number}", f"password of station {number}") for number in range(count)]
 
 
 def main(

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from scripts.benchmarks.charging.endpoint import stations
 from scripts.benchmarks.charging.messages import meter_values
 from scripts.benchmarks.charging.process import Process, serving
-from scripts.benchmarks.charging.served import stations
 from scripts.benchmarks.charging.wires import Wire, connect_all, text_frame
 from scripts.benchmarks.measuring import NS_PER_MS, NS_PER_S, each
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
@@ -32,7 +32,6 @@ from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 STATIONS: Final = 2_000
 EVERY_S: Final = 10
 VALUES: Final = 2
-COMMAND: Final = "./scripts/bench charging"
 
 _PERCENTILE: Final = 99
 _WARM_UP: Final = 20
@@ -50,7 +49,7 @@ class Crowd:
     """What 99 of 100 values were answered within, in ns."""
 
 
-def run(directory: Path) -> tuple[Row, ...]:
+def station_rows(directory: Path, command: str) -> tuple[Row, ...]:
     """Return the rows of many stations."""
     stock = crowd(directory / "stock", "stock")
     ours = crowd(directory / "ours", "ours")
@@ -63,28 +62,28 @@ def run(directory: Path) -> tuple[Row, ...]:
             Decimal(ours.connected),
             "stations",
             Baseline(Decimal(stock.connected), what, Sense.COST),
-            COMMAND,
+            command,
         ),
         Row(
             "stations_value_p99_ms",
             each(ours.p99_ns, 1, NS_PER_MS),
             "ms",
             Baseline(each(stock.p99_ns, 1, NS_PER_MS), what, Sense.FASTER),
-            COMMAND,
+            command,
         ),
         Row(
             "station_memory_kb",
             ours.each_kb,
             "kB",
             Baseline(stock.each_kb, what, Sense.COST),
-            COMMAND,
+            command,
         ),
         Row(
             "station_memory_tls_kb",
             by_tls.each_kb,
             "kB",
             Baseline(stock_tls.each_kb, what, Sense.COST),
-            COMMAND,
+            command,
         ),
     )
 

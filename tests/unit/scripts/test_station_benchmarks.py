@@ -12,7 +12,7 @@ from scripts.benchmarks.rows import BenchmarkInvalidError
 def test_messages_are_answered_by_both_and_make_two_rows(tmp_path, monkeypatch):
     for name, value in (("STATIONS", 4), ("MESSAGES", 40), ("STOCK_MESSAGES", 40), ("_ROUNDS", 1)):
         monkeypatch.setattr(messages, name, value)
-    rows = messages.run(tmp_path)
+    rows = messages.message_rows(tmp_path, "command")
     assert [one.name for one in rows] == ["ocpp_messages_per_s", "ocpp_message_p99_ms"]
 
 
