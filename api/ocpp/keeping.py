@@ -3,10 +3,17 @@
 import asyncio
 from typing import Final
 
-from ledger.errors import VoisinError
+from ledger.errors import Unavailable, VoisinError
 from ledger.store.writer import Writer
 from ledger.units import UnixSeconds
 from settlement.engine.charging.frames import Frame, keep_frames
+
+
+class FrameNotKeptError(Unavailable):
+    """A frame could not be kept, and the database did not say why; the station sends it again."""
+
+    def __init__(self) -> None:
+        super().__init__("frame_not_kept", "the frame could not be kept", transient=True)
 
 
 class FrameKeeper:
@@ -45,18 +52,27 @@ class FrameKeeper:
             while self._frames:
                 await self._write_one()
         finally:
-            self._writing = None
+            # A batch that failed for a reason nobody knows must not hold up those behind it.
+            self._writing = asyncio.create_task(self._write()) if self._frames else None
 
     async def _write_one(self) -> None:
         frames, waiting = self._frames, self._waiting
         self._frames, self._waiting = [], []
+        fault: VoisinError | None = FrameNotKeptError()
         try:
             await self._writer.run_soon(lambda connection: keep_frames(connection, frames))
-        except VoisinError as fault:
+            fault = None
+        except VoisinError as known:
+            fault = known
+        finally:
             for one in waiting:
-                if not one.done():
-                    one.set_exception(fault)
-        else:
-            for one in waiting:
-                if not one.done():
-                    one.set_result(None)
+                _resolve(one, fault)
+
+
+def _resolve(waiting: asyncio.Future[None], fault: VoisinError | None) -> None:
+    if waiting.done():
+        return
+    if fault is None:
+        waiting.set_result(None)
+    else:
+        waiting.set_exception(fault)
