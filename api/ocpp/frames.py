@@ -5,6 +5,7 @@ What is wrong with a frame is said with the error codes of OCPP-J, which differ 
 (OCPP-J 1.6 section 4.2.3; OCPP 2.1 part 4 section 4.3).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +31,8 @@ _ID_CHARACTERS: Final = 36
 _DEPTH_MAX: Final = 64
 _SHOWN_CHARACTERS: Final = 64
 _DESCRIPTION_CHARACTERS: Final = 255
-_UNWRITABLE: Final = ("\0", "\\u0000")
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""The character NUL as JSON writes it; behind a backslash of its own it is plain text."""
 
 Payload = dict[str, Any]
 """What a message carries, as JSON has it."""
@@ -118,7 +120,7 @@ def read_frame(text: str, version: Version) -> Message:
 
 def _read_array(text: str, version: Version) -> list[Any]:
     broken = "FormationViolation" if version is Version.V16 else "RpcFrameworkError"
-    if any(one in text for one in _UNWRITABLE):
+    if "\0" in text or ("\\u0000" in text and _ESCAPED_NUL.search(text)):
         raise MalformedFrameError(broken, "the frame contains the character NUL")
     try:
         items = orjson.loads(text)

@@ -35,6 +35,18 @@ def test_a_wide_one_is_read():
     )
 
 
+@pytest.mark.parametrize("told", ["\\u0000", "\\\\u0000", "u0000", "\\"])
+def test_a_backslash_before_u0000_is_plain_text(told):
+    call = read_frame(json.dumps([2, "a", "Heartbeat", {"x": told}]), Version.V16)
+    assert call.payload == {"x": told}
+
+
+@pytest.mark.parametrize("told", ["\0", "a\0", "\\\0", "\\u0000\0"])
+def test_the_character_nul_is_refused(told):
+    with pytest.raises(MalformedFrameError, match="NUL"):
+        read_frame(json.dumps([2, "a", "Heartbeat", {"x": told}]), Version.V16)
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=3), inside),
