@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
+from scripts.benchmarks.charging.ending import READY
 from scripts.benchmarks.charging.ending.forecourt import Forecourt, Plug, forecourt
-from scripts.benchmarks.charging.ending.unplugging import READY
 from scripts.benchmarks.devnet import closing_ns
 from scripts.benchmarks.measuring import NS_PER_MS, each
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
