@@ -4,6 +4,7 @@ import pytest
 
 from ledger.units import WattHours
 from settlement.charging.reports import Phase
+from settlement.engine.charging import transactions
 from settlement.engine.clockwork import tick
 from tests.integration.forecourt import HOUR_S, REGISTER_WH, forecourt
 
@@ -389,3 +390,41 @@ class TestNumberedTransaction:
         court.settle_waiting()
         assert numbered.codes[-1] == "energy_without_deposit"
         assert numbered.state == "open"
+
+
+class TestReportsTogether:
+    def test_come_to_the_same_as_one_by_one(self, court):
+        court.pass_time(HOUR_S)
+        one, other, nobody = court.visit(), court.visit(), court.visit()
+        one.start()
+        court.pass_time(HOUR_S)
+        reports = [
+            one.metered(),
+            other.numbered(Phase.STARTED, 0),
+            other.numbered(Phase.UPDATED, 1),
+            one.metered(),
+            other.numbered(Phase.UPDATED, 1, at_s=7),
+            nobody.stopping(transaction="9"),
+            one.stopping(one.whole(ENERGY_WH)),
+            other.numbered(Phase.ENDED, 2, other.whole(ENERGY_WH)),
+        ]
+        given = [(told, lambda: 1) for told in reports]
+        found = court.run(lambda: transactions.report_all(court.service, given))
+        assert [getattr(answer, "code", "accepted") for answer in found] == [
+            *["accepted"] * 5,
+            "unknown_transaction",
+            *["accepted"] * 2,
+        ]
+        assert other.codes == ["message_differs"]
+        assert paid(one)
+        assert paid(other)
+
+    def test_let_a_silent_session_go_on(self, court):
+        court.pass_time(HOUR_S)
+        visit = court.visit()
+        visit.start()
+        visit.free()
+        given = [(visit.metered(), lambda: 1), (visit.metered(transaction=None), lambda: 1)]
+        court.run(lambda: transactions.report_all(court.service, given))
+        assert visit.state == "charging"
+        assert visit.events.count("session_resumed") == 1

@@ -1,18 +1,21 @@
 """What stations say of their transactions: who may charge, what starts, goes on and ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
+from ledger.errors import Integrity, VoisinError
 from ledger.units import Micros, UnixSeconds
 from settlement.charging.reports import Admission, Answer, Phase, TransactionReport
 from settlement.engine.charging import kept
-from settlement.engine.charging.reported import holding, matching, waiting
+from settlement.engine.charging.reported import matching, waiting
 from settlement.engine.charging.reported.ending import ended
 from settlement.engine.charging.reported.going import went_on
 from settlement.engine.charging.reported.sequence import completeness_of, note
 from settlement.engine.charging.reported.starting import NoDepositError, started
+from settlement.engine.charging.reported.together import is_unsigned, take_note
 from settlement.engine.charging.running import (
     by_tag,
     keep_refused,
@@ -70,11 +73,47 @@ def report(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[]
     """
     if told.phase is Phase.STARTED:
         return _start(service, told, elapsed_ns)
-    if told.phase is Phase.UPDATED and told.seq_no is None and not told.records:
-        return _unsigned(service, told)
+    if is_unsigned(told):
+        return _answer_of(told, take_note(service, (told,))[0])
     if told.seq_no is None or _noted(service, told):
         _judge(service, told, elapsed_ns)
     return _answer(service, told)
+
+
+def report_all(
+    service: Service, reports: Sequence[tuple[TransactionReport, Callable[[], int]]]
+) -> list[Answer | VoisinError]:
+    """
+    Judge reports in their order, each with what says how long ago it came.
+
+    The same as ``report`` one by one, refusals returned instead of raised; unsigned values that
+    follow one another share a commit, so that many stations' values cost one turn.
+
+    Raises
+    ------
+    Integrity
+        If a law broke while judging.
+    """
+    found: list[Answer | VoisinError] = []
+    for unsigned, group in groupby(reports, key=lambda one: is_unsigned(one[0])):
+        if unsigned:
+            told = [one for one, _ in group]
+            noted = zip(told, take_note(service, told), strict=True)
+            found += [_answer_of(one, row) for one, row in noted]
+        else:
+            found += [_judged(service, one, elapsed_ns) for one, elapsed_ns in group]
+    return found
+
+
+def _judged(
+    service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]
+) -> Answer | VoisinError:
+    try:
+        return report(service, told, elapsed_ns=elapsed_ns)
+    except Integrity:
+        raise
+    except VoisinError as fault:
+        return fault
 
 
 def _start(service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]) -> Answer:
@@ -86,22 +125,11 @@ def _start(service: Service, told: TransactionReport, elapsed_ns: Callable[[], i
 
 def _judge(service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]) -> None:
     if _comes_early(service, told):
-        if told.phase is Phase.ENDED or told.records:
-            waiting.wait_for_start(service, told)
+        waiting.wait_for_start(service, told)
     elif told.phase is Phase.UPDATED:
         went_on(service, told, elapsed_ns=elapsed_ns)
     else:
         ended(service, told, elapsed_ns=elapsed_ns)
-
-
-def _unsigned(service: Service, told: TransactionReport) -> Answer:
-    """Take note that a transaction goes on; there are thousands of such reports a second."""
-    with service.reading() as connection:
-        found = matching.find(connection, told)
-    if found is not None and found["held_code"] == holding.MISSING_STOP:
-        with service.writing() as connection:
-            holding.resume(service, connection, found)
-    return _answer_of(told, found)
 
 
 def _noted(service: Service, told: TransactionReport) -> bool:
