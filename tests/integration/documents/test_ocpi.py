@@ -113,6 +113,18 @@ class TestRecords:
         assert found == [(total, count), ("0", 0), (total, count), ("0", 0), (total, 0)]
         assert (status, code) == (400, 2000)
 
+    def test_there_is_none_of_a_session_that_is_not_closed(self, own_story):
+        async def work(story):
+            rows = story.read(select(session).where(session.c.state == "closed"))
+            for row, state in zip(rows, ("expired", "charging", "closing"), strict=False):
+                one = session.c.session_id == row["session_id"]
+                story.write(update(session).where(one).values(state=state))
+            _, found = await ask(story, "cpo/2.2.1/cdrs", await invite(story))
+            return rows, {one["session_id"] for one in found["data"]}
+
+        rows, found = own_story(work)
+        assert found == {ocpi_id(row["session_id"]) for row in rows[3:]}
+
 
 class TestCorrections:
     def test_a_credit_takes_the_old_one_back_and_a_new_one_follows(self, own_story):
