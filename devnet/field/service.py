@@ -95,7 +95,24 @@ async def post(
     ServiceRefusedError
         If the service refuses, with the code of its problem document (RFC 9457).
     """
-    response = await client.post(path, json=body)
+    return _document(await client.post(path, json=body))
+
+
+async def get(
+    client: httpx2.AsyncClient, path: str, query: Mapping[str, int]
+) -> Mapping[str, object]:
+    """
+    Ask a question and return the answer.
+
+    Raises
+    ------
+    ServiceRefusedError
+        If the service refuses, with the code of its problem document (RFC 9457).
+    """
+    return _document(await client.get(path, params=query))
+
+
+def _document(response: httpx2.Response) -> Mapping[str, object]:
     if not response.is_success:
         raise _refusal(response)
     answer = response.json()

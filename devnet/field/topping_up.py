@@ -12,7 +12,7 @@ import httpx2
 
 from contracts.typed_data import hash_struct
 from devnet.field.drivers import SESSIONS_PATH, Driver, OpenSession, QuoteDiffersError
-from devnet.field.service import Authorization, authorize, post
+from devnet.field.service import Authorization, authorize, get, post
 from ledger.units import Micros
 
 VALID_AFTER_S: Final = 0
@@ -32,21 +32,21 @@ async def top_up(
         If the service refuses it.
     """
     path = f"{SESSIONS_PATH}/{opened.session_id}/top-ups"
-    asked = (await client.get(path, params={"amount_micros": amount_micros})).json()
+    asked = await get(client, path, {"amount_micros": amount_micros})
     values = {
         "sessionId": opened.session_id,
         "depositMicros": opened.deposit_micros,
         "amountMicros": amount_micros,
     }
     nonce = hash_struct("TopUp", values)
-    if asked["nonce"] != "0x" + nonce.hex():
-        raise QuoteDiffersError("nonce", asked["nonce"], "0x" + nonce.hex())
+    if asked.get("nonce") != "0x" + nonce.hex():
+        raise QuoteDiffersError("nonce", asked.get("nonce"), "0x" + nonce.hex())
     authorization = Authorization(
         payer=driver.wallet.address_hex,
         payee=driver.places.vault,
         amount_micros=amount_micros,
         valid_after_s=VALID_AFTER_S,
-        valid_before_s=int(asked["valid_before"]),
+        valid_before_s=int(str(asked["valid_before"])),
         nonce=nonce,
     )
     body = {

@@ -7,6 +7,7 @@ so that each can be looked at by itself and no row is undone by the one before i
 
 import asyncio
 import contextlib
+import json
 from dataclasses import replace
 
 import httpx2
@@ -31,7 +32,7 @@ from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.community import Party, Roster, Station
 from settlement.engine.finality import advance
 from settlement.engine.roll import apply_roster
-from settlement.tables import refusal, session
+from settlement.tables import event, refusal, session
 from tests.integration.community import SEED, community
 
 PASSWORD = "0123456789abcdef"  # noqa: S105 - of simulated stations
@@ -64,25 +65,28 @@ class Street:
     async def idle(self):
         await asyncio.wait_for(self.here.running.desk.idle(), 60)
 
-    async def visit(self, version, *, requested_wh=20_000, station=None, meter=None):
+    async def visit(
+        self, version, *, requested_wh=20_000, station=None, meter=None, modulus_wh=None
+    ):
         """Let a driver put down a deposit at a fresh station, or at the one given."""
-        name, key = station or await self.build()
+        name, key = station or await self.build(modulus_wh)
         address = Address(name, PASSWORD, self.url)
         terminal = Terminal(address, key, Version(version), QUICK)
         opened = await self.open(name, key, requested_wh)
         await terminal.connect(self.clock.now_s())
         return Visit(self, terminal, key, opened, meter or MeterState(REGISTER_WH))
 
-    async def build(self):
+    async def build(self, modulus_wh=None):
         """Enrol a station of its own for the next row; return its name and its meter's key."""
         self._built += 1
         name = f"street-{self._built:03d}"
         curve = (Curves.SECP256K1, Curves.SECP256R1)[self._built % 2]
         key = meter_key(SEED, Role.STATION_METER, name, curve, Watts(7_400))
+        meter = neighbourhood._meter(key, OPERATOR, "station", self.clock.now_s())
         operator = Party(OPERATOR, "operator", self.here.world.keys.operator.address_hex)
         roster = Roster(
             parties=(operator,),
-            meters=(neighbourhood._meter(key, OPERATOR, "station", self.clock.now_s()),),
+            meters=(replace(meter, register_modulus_wh=modulus_wh),),
             stations=(Station(name, OPERATOR, key.serial, PASSWORD),),
         )
         await self.here.run(lambda: apply_roster(self.service, roster))
@@ -135,6 +139,12 @@ class Street:
         with self.service.reading() as connection:
             found = connection.execute(select(session).where(session.c.session_id == session_id))
             return found.mappings().one()
+
+    def events(self, name):
+        """Return the bodies of all events of a name, oldest first."""
+        with self.service.reading() as connection:
+            found = select(event.c.body).where(event.c.name == name).order_by("seq")
+            return [json.loads(body) for body in connection.execute(found).scalars()]
 
     def refused(self, station):
         """Return the codes under which the station's messages stand in quarantine, in order."""
@@ -284,6 +294,11 @@ class Visit:
         return [found[name] for name in names] == [
             "closed", energy_wh, charge_micros, refund_micros,
         ]  # fmt: skip
+
+    @property
+    def held_for(self):
+        """The code for which the money is held, or None if it is not."""
+        return self.session["held_code"] if self.session["state"] == "held" else None
 
     @property
     def is_unbilled(self):

@@ -18,11 +18,11 @@ from devnet.field.stations.charging import Plate
 from devnet.field.stations.notes import Phase, SignedValue
 from devnet.field.stations.wire import CallRefusedError
 from ledger.units import WattHours
+from settlement.engine.charging.transactions import settle_waiting
 from settlement.engine.finality import advance
 from tests.integration.community import SEED
-from tests.integration.street import HOUR_S, MINUTE_S, PRICE, street
+from tests.integration.street import HOUR_S, MINUTE_S, PRICE, VERSIONS, street
 
-VERSIONS = ("1.6",)
 NUMBERED = tuple(version for version in VERSIONS if version != "1.6")
 PAGE = Path(__file__).parents[2] / "docs/reference/failure-cases.md"
 NOBODY = tag_nobody_opened(SEED)
@@ -40,6 +40,13 @@ def play(tmp_path_factory):
         here = runner.run(house.__aenter__())
         yield lambda row: runner.run(row(here))
         runner.run(house.__aexit__(None, None, None))
+
+
+async def wait_out(here):
+    """Let the time pass that a message waits for others, and judge what has waited."""
+    here.pass_time(2 * HOUR_S)
+    await here.here.run(lambda: settle_waiting(here.service))
+    await here.here.run(lambda: advance(here.service))
 
 
 @every_version
@@ -94,7 +101,6 @@ class TestOfflineDuringTheSession:
 
 
 class TestTheAnswerToTheStartWasLost:
-    @waits
     def test_minus_one_is_matched_and_billed(self, play):
         async def row(here):
             visit = await here.visit("1.6")
@@ -133,7 +139,10 @@ class TestStartedOfflineForAnIdTagNobodyAccepts:
             await visit.stop()
             await visit.terminal.connect(here.clock.now_s())
             await here.idle()
-            assert "no_deposit" in visit.codes
+            await wait_out(here)
+            assert {"no_deposit", "energy_without_deposit"} <= set(visit.codes)
+            owed = [one for one in here.events("energy_owed") if one["id_tag"] == NOBODY]
+            assert {one["station_id"]: one["energy_wh"] for one in owed}[visit.station[0]] == 1_000
             assert visit.is_unbilled
             visit.meter = visit.charge.meter
             await visit.start()
@@ -169,7 +178,6 @@ class TestTheStopNeverComes:
 
         play(row)
 
-    @waits
     def test_the_next_driver_is_served_and_each_pays_their_own(self, play, version):
         async def row(here):
             first = await here.visit(version)
@@ -185,6 +193,39 @@ class TestTheStopNeverComes:
             await second.terminal.say(first.transaction, ending)
             await here.idle()
             assert first.is_billed(1_000)
+
+        play(row)
+
+    @waits
+    def test_a_free_outlet_holds_the_money_until_the_signed_end_comes(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            ending = visit.ending()
+            await visit.terminal.connect(here.clock.now_s())
+            await here.idle()
+            assert visit.held_for == "missing_stop"
+            assert visit.is_unbilled
+            await visit.terminal.say(visit.transaction, ending)
+            await here.idle()
+            assert visit.is_billed(1_000)
+
+        play(row)
+
+    def test_a_debt_is_all_that_a_record_after_the_deadline_makes(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            ending = visit.ending()
+            assert await visit.is_given_back()
+            back = visit.session
+            await visit.terminal.say(visit.transaction, ending)
+            await here.idle()
+            assert visit.session == back
+            owed = [one for one in here.events("energy_owed") if one["id_tag"] == visit.tag]
+            assert [one["energy_wh"] for one in owed] == [1_000]
 
         play(row)
 
@@ -230,7 +271,7 @@ class TestThePowerFails:
         def interrupted(meter, whole, tag):
             return meter.whole_record(whole, tag, end="P")
 
-        refused(play, version, interrupted)
+        refused(play, version, interrupted, "incomplete_record")
 
 
 @every_version
@@ -315,6 +356,38 @@ class TestANumberComesTwice:
 
 @every_version
 class TestMessagesComeOutOfOrder:
+    def test_an_end_that_overtakes_all_others_waits_for_them(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            start, said = visit.starting(), []
+            await visit.draw(HOUR_S, said)
+            if version == "1.6":
+                visit.transaction.number = visit.terminal.speech.reply(
+                    await visit.send(start, "first of all")
+                ).number
+            values = [visit.numbered(note) for note in said]
+            await visit.send(visit.stopping(), "end")
+            assert visit.is_unbilled
+            for count, message in enumerate(values):
+                await visit.send(message, f"late {count}")
+            if version != "1.6":
+                assert visit.is_unbilled
+                await visit.send(start, "start")
+            assert visit.is_billed(6_000)
+
+        play(row)
+
+    def test_an_end_whose_start_is_lost_settles_when_it_has_waited(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            visit.starting()
+            await visit.draw(10 * MINUTE_S)
+            await visit.stop()
+            await wait_out(here)
+            assert visit.is_billed(1_000)
+
+        play(row)
+
     def test_fiscal_records_in_any_order_bill_the_same(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -328,7 +401,6 @@ class TestMessagesComeOutOfOrder:
 
         play(row)
 
-    @waits
     def test_a_fiscal_record_after_the_end_completes_the_bill(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -343,7 +415,6 @@ class TestMessagesComeOutOfOrder:
 
         play(row)
 
-    @waits
     def test_the_record_after_an_unsigned_end_settles_it(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -360,8 +431,8 @@ class TestMessagesComeOutOfOrder:
         play(row)
 
 
-def refused(play, version, make):
-    """Play a session whose record is made by ``make``: nothing is billed and all comes back."""
+def refused(play, version, make, code):
+    """Play a session whose record is made by ``make``: held for ``code``, then all comes back."""
 
     async def row(here):
         visit = await here.visit(version)
@@ -370,7 +441,8 @@ def refused(play, version, make):
         answer = await visit.send(visit.stopping(make))
         assert visit.terminal.speech.reply(answer).number is None
         assert visit.is_unbilled
-        assert visit.codes != []
+        assert visit.codes == [code]
+        assert visit.held_for == code
         assert await visit.is_given_back()
 
     play(row)
@@ -379,22 +451,37 @@ def refused(play, version, make):
 @every_version
 class TestTheRegisterBreaks:
     def test_one_that_runs_down_bills_nothing(self, play, version):
-        refused(play, version, records.running_down)
+        refused(play, version, records.running_down, "record_backwards")
 
     def test_one_that_rolled_over_at_no_declared_modulus_bills_nothing(self, play, version):
         def rolled(meter, whole, tag):
             return records.rolled_over(meter, whole, tag, WattHours(1_000_000))
 
-        refused(play, version, rolled)
+        refused(play, version, rolled, "record_backwards")
+
+    def test_one_that_rolled_over_at_its_modulus_is_named_so_and_held(self, play, version):
+        async def row(here):
+            visit = await here.visit(version, modulus_wh=1_000_000)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            await visit.stop(
+                lambda meter, whole, tag: records.rolled_over(
+                    meter, whole, tag, WattHours(1_000_000)
+                )
+            )
+            assert visit.held_for == "register_wrapped"
+            assert await visit.is_given_back()
+
+        play(row)
 
     def test_one_of_an_exchanged_meter_bills_nothing(self, play, version):
-        refused(play, version, records.of_exchanged_meter)
+        refused(play, version, records.of_exchanged_meter, "unusable_energy")
 
     def test_one_that_its_meter_flags_bills_nothing(self, play, version):
-        refused(play, version, records.with_flagged_energy)
+        refused(play, version, records.with_flagged_energy, "unusable_energy")
 
     def test_one_below_nothing_bills_nothing(self, play, version):
-        refused(play, version, records.with_negative_register)
+        refused(play, version, records.with_negative_register, "malformed_record")
 
     def test_one_below_the_end_of_the_session_before_bills_nothing(self, play, version):
         async def row(here):
@@ -418,7 +505,7 @@ class TestTheRegisterBreaks:
 @every_version
 class TestTheBeginIsAPlaceholder:
     def test_a_signed_begin_of_nothing_holds_the_money(self, play, version):
-        refused(play, version, records.with_placeholder_begin)
+        refused(play, version, records.with_placeholder_begin, "implausible_power")
 
     def test_one_signed_by_itself_changes_no_bill(self, play, version):
         async def row(here):
@@ -517,7 +604,6 @@ class TestClocksAreWrong:
 
         play(row)
 
-    @waits
     def test_a_meter_that_does_not_know_the_time_is_billed_its_energy(self, play, version):
         async def row(here):
             visit = await here.visit(version)
@@ -546,23 +632,39 @@ class TestTheDepositIsSpent:
 
         play(row)
 
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+class TestTheDepositRunsOut:
     @waits
-    def test_the_energy_ends_before_it_is_overrun(self, play, version):
+    def test_a_station_that_knows_no_limit_is_told_to_stop(self, play, version):
         async def row(here):
             visit = await here.visit(version, requested_wh=1_000)
             await visit.start()
-            limit = visit.transaction.limit_micros
-            if version == "2.1":
-                assert 0 < limit <= visit.opened.deposit_micros
-                assert visit.terminal.has_queued(None) is False
-                visit.charge.allowed_wh = Plate(PRICE, 0).affordable_wh(limit)
             await visit.draw_until_told(15 * MINUTE_S)
-            if version != "2.1":
-                assert visit.terminal.heap.remote_stops == [visit.transaction.name]
+            assert visit.terminal.heap.remote_stops == [visit.transaction.name]
             await visit.stop(reason="Remote")
             found = visit.session
             assert found["state"] == "closed"
-            assert found["charge_micros"] <= found["deposit_micros"]
+            assert found["overrun_micros"] == 0
+            assert found["energy_wh"] > 900
+
+        play(row)
+
+
+class TestTheDepositIsALimit:
+    def test_a_station_that_knows_its_price_stops_by_itself(self, play):
+        async def row(here):
+            visit = await here.visit("2.1", requested_wh=1_000)
+            await visit.start()
+            limit = visit.transaction.limit_micros
+            assert 0 < limit <= visit.opened.deposit_micros
+            assert not visit.terminal.has_queued(None)
+            visit.charge.allowed_wh = Plate(PRICE, 0).affordable_wh(limit)
+            await visit.draw(15 * MINUTE_S)
+            await visit.stop()
+            found = visit.session
+            assert found["state"] == "closed"
+            assert found["charge_micros"] <= limit
             assert found["overrun_micros"] == 0
             assert found["energy_wh"] > 900
 
@@ -651,6 +753,18 @@ class TestARecordIsUsedAgain:
 
         play(row)
 
+    def test_a_tag_that_was_used_starts_nothing_more(self, play, version):
+        async def row(here):
+            visit = await here.visit(version)
+            await visit.start()
+            await visit.draw(10 * MINUTE_S)
+            await visit.stop()
+            assert await visit.terminal.authorize(visit.tag, visit.now_s) != "Accepted"
+            assert visit.codes == ["no_deposit"]
+            assert visit.is_billed(1_000)
+
+        play(row)
+
 
 @every_version
 class TestTheSignatureIsNotTheMeters:
@@ -682,20 +796,20 @@ class TestTheSignatureIsNotTheMeters:
         def strange(_meter, whole, tag):
             return records.by_stranger(whole, "street", tag, SEED)
 
-        refused(play, version, strange)
+        refused(play, version, strange, "wrong_record_signature")
 
     def test_a_forged_one_pays_nothing(self, play, version):
         def forged(meter, whole, tag):
             return records.with_forged_signature(meter.whole_record(whole, tag))
 
-        refused(play, version, forged)
+        refused(play, version, forged, "wrong_record_signature")
 
     def test_one_of_other_energy_pays_nothing(self, play, version):
         def more(meter, whole, tag):
             told = WattHours(whole.end_wh + 1)
             return records.with_other_energy(meter.whole_record(whole, tag), whole.end_wh, told)
 
-        refused(play, version, more)
+        refused(play, version, more, "wrong_record_signature")
 
     def test_one_of_another_station_s_meter_pays_nothing(self, play, version):
         async def row(here):

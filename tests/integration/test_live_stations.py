@@ -128,7 +128,6 @@ def test_drivers_follow_each_other_on_one_register(play, version):
     play(row)
 
 
-@pytest.mark.xfail(reason="the service does not say its limit yet", strict=True)
 @pytest.mark.parametrize("version", [one for one in VERSIONS if one == "2.1"])
 def test_a_station_that_knows_its_price_stops_at_the_deposit_by_itself(play, version):
     async def row(here):
