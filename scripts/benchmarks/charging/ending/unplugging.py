@@ -15,10 +15,11 @@ from time import perf_counter_ns
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
-from devnet.field.stations.wire import SUBPROTOCOL
 from scripts.benchmarks.charging.ending import READY
 
+_SUBPROTOCOL: Final = Subprotocol("ocpp1.6")
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_US: Final = 1_000
@@ -45,7 +46,7 @@ async def _connect(url: str, car: Mapping[str, Any], gate: asyncio.Semaphore) ->
     async with gate:
         return await connect(
             f"{url}/{car['station']}",
-            subprotocols=[SUBPROTOCOL],
+            subprotocols=[_SUBPROTOCOL],
             additional_headers={"Authorization": f"Basic {credentials}"},
             ping_interval=None,
             proxy=None,
