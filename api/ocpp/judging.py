@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from api.desk import Desk
+from api.ocpp.translation.steps import Freed
 from ledger.errors import Integrity, VoisinError
 from settlement.charging.reports import Answer, Phase, TransactionReport
 from settlement.engine.charging import transactions
@@ -38,8 +39,8 @@ class ReportUnjudgedError(Integrity):
 class _Item:
     """A report that waits."""
 
-    report: TransactionReport
-    """The report."""
+    told: TransactionReport | Freed
+    """What a station told."""
     received_ns: int
     """When its frame came, by the performance counter, in ns."""
     awaited: asyncio.Future[Judgement] | None
@@ -73,9 +74,9 @@ class Judge:
         self._line: Final[deque[_Item]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def later(self, report: TransactionReport, received_ns: int) -> None:
+    def later(self, told: TransactionReport | Freed, received_ns: int) -> None:
         """Have a report judged; a refusal is kept by the use case itself."""
-        self._put(_Item(report, received_ns, None))
+        self._put(_Item(told, received_ns, None))
 
     async def now(self, report: TransactionReport, received_ns: int) -> Judgement:
         """Return what became of a report once it is judged."""
@@ -130,7 +131,7 @@ class Judge:
         items: list[_Item] = []
         ends = 0
         while self._line and len(items) < _TOGETHER_MAX and ends < _ENDS_MAX:
-            ends += self._line[0].report.phase is Phase.ENDED
+            ends += _is_end(self._line[0])
             items.append(self._line.popleft())
         return items
 
@@ -138,18 +139,25 @@ class Judge:
         """Judge reports, on the desk's thread, and tell at once whoever waits for one."""
         works = [partial(self._judged, item) for item in items]
         for item, found in zip(items, self._together(self._service, works), strict=True):
-            if item.awaited is not None:
+            if item.awaited is not None and found is not None:
                 loop.call_soon_threadsafe(_answer, item.awaited, found)
 
-    def _judged(self, item: _Item) -> Judgement:
+    def _judged(self, item: _Item) -> Judgement | None:
+        told = item.told
         try:
+            if isinstance(told, Freed):
+                transactions.connector_freed(
+                    self._service,
+                    station_id=told.station_id,
+                    evse_id=told.evse_id,
+                    at_s=told.at_s,
+                )
+                return None
             return transactions.report(
-                self._service,
-                item.report,
-                elapsed_ns=lambda: perf_counter_ns() - item.received_ns,
+                self._service, told, elapsed_ns=lambda: perf_counter_ns() - item.received_ns
             )
         except VoisinError as fault:
-            _LOG.info("refused", station=item.report.station_id, code=fault.code)
+            _LOG.info("refused", station=told.station_id, code=fault.code)
             return fault
 
     def _done(self, items: Sequence[_Item]) -> None:
@@ -167,10 +175,14 @@ def _answer_all(items: Sequence[_Item], found: Judgement) -> None:
             _answer(item.awaited, found)
 
 
+def _is_end(item: _Item) -> bool:
+    return isinstance(item.told, TransactionReport) and item.told.phase is Phase.ENDED
+
+
 def _answer_missing(items: Sequence[_Item]) -> None:
     for item in items:
-        if item.awaited is not None:
-            _answer(item.awaited, ReportUnjudgedError(item.report.key))
+        if item.awaited is not None and isinstance(item.told, TransactionReport):
+            _answer(item.awaited, ReportUnjudgedError(item.told.key))
 
 
 def _answer(awaited: asyncio.Future[Judgement], found: Judgement) -> None:

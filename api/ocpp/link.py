@@ -39,7 +39,7 @@ from api.ocpp.switchboard import (
     Switchboard,
 )
 from api.ocpp.translation import v2, v16
-from api.ocpp.translation.steps import Asked, Reader, Received, Said, Step, Told
+from api.ocpp.translation.steps import Asked, Freed, Reader, Received, Said, Step, Told
 from ledger.errors import InvalidRequest, VoisinError
 from ledger.units import UnixSeconds
 from settlement.charging.reports import Admission, Answer, Phase
@@ -237,6 +237,8 @@ class Link:
             await self._send(write_error(call.message_id, "InternalError", fault.code))
             return
         await self._send(write_result(call.message_id, said))
+        if isinstance(step, Freed):
+            self._office.judge.later(step, came[1])
         if isinstance(step, Told):
             if not step.first:
                 self._office.judge.later(step.report, came[1])
@@ -257,6 +259,8 @@ class Link:
         """Return what to answer, once whatever it depends on is known."""
         if isinstance(step, Said):
             return step.payload
+        if isinstance(step, Freed):
+            return {}
         if isinstance(step, Asked):
             return step.say(await self._admission(step.id_tag))
         return step.say(await self._judgement(step, received_ns) if step.first else None)

@@ -16,7 +16,7 @@ from devnet.field.drivers import Driver, Wish
 from devnet.field.events import DriverArrives, SessionStops, SliceBoundary
 from devnet.field.ocmf import OcmfMeter
 from devnet.field.stations.charge_point import ocpp_instant, signed_value
-from settlement.charging.reports import Phase
+from settlement.charging.reports import Phase, TransactionReport
 from settlement.tables import refusal, session
 from tests.integration.community import community
 from tests.unit.api.ocpp.yard import PASSWORD, SUBPROTOCOLS, TAG, yard
@@ -67,7 +67,9 @@ class TestOcppWsCli:
 
         engine = asyncio.run(story())
         assert ("CA-1", TAG) in engine.asked
-        started, *others, ended = engine.reports
+        told = [one for one in engine.reports if isinstance(one, TransactionReport)]
+        assert ("CA-1", 1) in [one[:2] for one in engine.reports if one not in told]
+        started, *others, ended = told
         assert (started.phase, started.id_tag) == (Phase.STARTED, TAG)
         assert {one.phase for one in others} == {Phase.UPDATED}
         assert {one.transaction for one in others} == {"7"}

@@ -69,7 +69,19 @@ class Told:
     """What of the message could not be read."""
 
 
-Step = Said | Asked | Told
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The station says that a connector is free, whatever it has said of transactions before."""
+
+    station_id: str
+    """Who says it."""
+    evse_id: int
+    """EVSE, or connector in OCPP 1.6."""
+    at_s: UnixSeconds
+    """When, by the station's clock, in Unix seconds."""
+
+
+Step = Said | Asked | Told | Freed
 Reader = Callable[[Received], Step]
 HEARTBEAT_S: Final = 300
 """How often a station is asked to say that it is there."""

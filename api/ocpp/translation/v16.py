@@ -23,6 +23,7 @@ from api.ocpp.translation.samples import (
 )
 from api.ocpp.translation.steps import (
     Asked,
+    Freed,
     Reader,
     Received,
     Said,
@@ -40,6 +41,7 @@ from settlement.charging.reports import Admission, Answer, Phase, TransactionRep
 
 _DEFAULT_REASON: Final = "Local"
 _SIGNED: Final = "SignedData"
+_AVAILABLE: Final = "Available"
 
 
 def _authorize(received: Received) -> Step:
@@ -142,6 +144,15 @@ def _stop(received: Received) -> Step:
     return Told(report, _say_nothing, first=False, faults=tuple(faults))
 
 
+def _status(received: Received) -> Step:
+    told = received.payload
+    if told["status"] != _AVAILABLE or _connector(told) == 0:
+        # Connector 0 is the station as a whole.
+        return Said({})
+    at_s = read_instant(told.get("timestamp"))
+    return Freed(received.station_id, _connector(told), received.at_s if at_s is None else at_s)
+
+
 def _say_nothing(_answer: Answer | None) -> Payload:
     return {}
 
@@ -209,7 +220,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "SignCertificate": fixed({"status": "Rejected"}),
     "SignedFirmwareStatusNotification": fixed({}),
     "StartTransaction": _start,
-    "StatusNotification": fixed({}),
+    "StatusNotification": _status,
     "StopTransaction": _stop,
 }
 """What reads each action that a station may send."""

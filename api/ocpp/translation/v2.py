@@ -23,6 +23,7 @@ from api.ocpp.translation.samples import (
 )
 from api.ocpp.translation.steps import (
     Asked,
+    Freed,
     Reader,
     Received,
     Said,
@@ -45,6 +46,7 @@ _PHASES: Final = {
 }
 _DEFAULT_REASON: Final = "Local"
 _SIGNED: Final = "signedMeterValue"
+_AVAILABLE: Final = "Available"
 _PAYLOAD: Final = 3
 
 
@@ -132,6 +134,14 @@ class _Words:
         return said
 
 
+def _status(received: Received) -> Step:
+    told = received.payload
+    if told["connectorStatus"] != _AVAILABLE:
+        return Said({})
+    at_s, evse_id = read_instant(told["timestamp"]), read_whole(told["evseId"]) or 0
+    return Freed(received.station_id, evse_id, received.at_s if at_s is None else at_s)
+
+
 def _meter_values(received: Received) -> Step:
     if _SIGNED not in received.text:
         # Values of no transaction say nothing of money; the frame is kept.
@@ -206,6 +216,7 @@ def readers(version: Version) -> Mapping[str, Reader]:
         "MeterValues": _meter_values,
         "NotifyEVChargingNeeds": fixed({"status": "Rejected"}),
         "NotifyEVChargingSchedule": fixed({"status": "Rejected"}),
+        "StatusNotification": _status,
         "SignCertificate": fixed({"status": "Rejected"}),
         "TransactionEvent": lambda received: _transaction_event(received, version),
     }
@@ -231,7 +242,6 @@ _NOTED: Final = (
     "ReportChargingProfiles",
     "ReservationStatusUpdate",
     "SecurityEventNotification",
-    "StatusNotification",
 )
 """What needs no more than to be kept."""
 _NOTED_21: Final = (

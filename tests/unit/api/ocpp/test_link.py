@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from api.ocpp.frames import Version
 from api.ocpp.link import FRAME_BYTES_MAX
 from settlement.charging.reports import Phase
-from tests.unit.api.ocpp.yard import NOW, PASSWORD, TAG, basic, connect, unavailable, yard
+from tests.unit.api.ocpp.yard import NOW, NOW_S, PASSWORD, TAG, basic, connect, unavailable, yard
 
 VERSIONS = list(Version)
 START = {"connectorId": 1, "idTag": TAG, "meterStart": 100, "timestamp": NOW}
@@ -327,6 +327,32 @@ class TestAReport:
                     await station.call("TransactionEvent", event)
             await here.idle()
             assert [one.seq_no for one in here.engine.reports] == list(range(20))
+
+        at_the_yard(story)
+
+    @pytest.mark.parametrize(
+        ("version", "said"),
+        [
+            (Version.V16, {"connectorId": 2, "errorCode": "NoError", "status": "Available"}),
+            (
+                Version.V201,
+                {
+                    "timestamp": NOW,
+                    "connectorStatus": "Available",
+                    "evseId": 2,
+                    "connectorId": 1,
+                },
+            ),
+        ],
+    )
+    def test_of_a_free_connector_comes_after_all_that_came_before(self, at_the_yard, version, said):
+        async def story(here):
+            async with here.station(version) as station:
+                status = "status" if version is Version.V16 else "connectorStatus"
+                await station.call("StatusNotification", {**said, status: "Faulted"})
+                assert await station.call("StatusNotification", said) == {}
+            await here.idle()
+            assert here.engine.reports == [("CA-1", 2, NOW_S)]
 
         at_the_yard(story)
 

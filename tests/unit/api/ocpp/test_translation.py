@@ -11,7 +11,7 @@ from api.ocpp.frames import RESULT, Version, read_frame, write_call, write_resul
 from api.ocpp.schemas import check_call, check_result
 from api.ocpp.translation import v2, v16
 from api.ocpp.translation.limits import Limits
-from api.ocpp.translation.steps import Asked, Received, Said, Told
+from api.ocpp.translation.steps import Asked, Freed, Received, Said, Told
 from settlement.charging.reports import Admission, Answer, MeterValue, Phase
 from tests.unit.api.ocpp.payloads import fitting
 from tests.unit.api.ocpp.test_schemas import SCHEMAS
@@ -348,6 +348,8 @@ def test_whatever_fits_its_schema_is_answered_with_what_fits_its_own(version, ac
     step = step_of(version, action, payload)
     if isinstance(step, Said):
         said = [step.payload]
+    elif isinstance(step, Freed):
+        said = [{}]
     elif isinstance(step, Asked):
         said = [step.say(Admission(accepted=one, max_cost_micros=None)) for one in (True, False)]
     else:

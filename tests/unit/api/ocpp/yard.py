@@ -39,6 +39,9 @@ class FakeEngine:
             raise self.fault
         return Admission(accepted=id_tag == TAG, max_cost_micros=self.limit)
 
+    def connector_freed(self, _service, *, station_id, evse_id, at_s):
+        self.reports.append((station_id, evse_id, at_s))
+
     def report(self, _service, told, *, elapsed_ns):
         assert elapsed_ns() > 0
         self.reports.append(told)
@@ -141,6 +144,7 @@ async def yard(directory, monkeypatch, **options):
     engine = FakeEngine()
     monkeypatch.setattr(transactions, "authorize", engine.authorize)
     monkeypatch.setattr(transactions, "report", engine.report)
+    monkeypatch.setattr(transactions, "connector_freed", engine.connector_freed)
     service = bare_service(directory, ReplayClock(NOW_S))
     admit(service, [(one, PASSWORD) for one in STATIONS])
     async with endpoint(service, **options) as opened:
