@@ -16,6 +16,7 @@ from ledger.units import UnixSeconds, WattHours, Watts
 from scripts.benchmarks.charging.ending.forecourt import Stay, forecourt
 from scripts.replay import places_of
 from settlement.audit.reconciliation.breaks import all_breaks
+from settlement.engine.bills.billing import bill_session
 from settlement.engine.clockwork import tick
 from settlement.tables import charge_line, event, session, tariff
 from tests.integration.test_refunds import stops
@@ -231,6 +232,22 @@ class TestATariffWithTime:
             status, problem = await one.post("/cosign", signed)
             assert (status, problem["code"]) == (403, "foreign_cosignature")
             assert (await one.get())["state"] == "closing"
+
+        at_a_station(tmp_path, self.stay, story)
+
+    @pytest.mark.parametrize(
+        ("clock", "micros"),
+        [("S", ENERGY_MICROS + TIME_MICROS), ("R", ENERGY_MICROS + TIME_MICROS)]
+        + [(clock, ENERGY_MICROS) for clock in "IU"],
+    )
+    def test_bills_time_only_if_the_meter_counted_it(self, tmp_path, clock, micros):
+        async def story(one):
+            await one.stop()
+            row = one.row()
+            text = row["record"].replace("+0000 S", f"+0000 {clock}")
+            with one.service.reading() as connection:
+                billed = bill_session(one.service, connection, row, row["energy_wh"], text)
+            assert billed.rated.gross_micros == micros
 
         at_a_station(tmp_path, self.stay, story)
 
