@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from contracts.typed_data import BadSignatureError, Domain, digest, signer_of
 from ledger.errors import Conflict, NotPermitted, WrongState
@@ -209,7 +209,7 @@ def _waiting(connection: Connection) -> list[RowMapping]:
 
 def _until_s(service: Service, connection: Connection, session_id: str) -> UnixSeconds:
     """Return how long the driver may sign: a while from when the record was judged."""
-    stopped = select(event.c.at_s).where(
+    stopped = select(func.max(event.c.at_s)).where(
         event.c.trace_id == session_id, event.c.name == "session_stopped"
     )
     judged_s = connection.execute(stopped).scalar_one()
