@@ -55,6 +55,13 @@ class OcmfReading:
     """``EF``: E energy unusable, t time unusable."""
     status: str
     """``ST``: G is good."""
+    loss_digits: int | None = None
+    """
+    ``CL`` without its point: energy lost in the cable since the begin, in ``10 ** -loss_decimals``
+    of ``unit``, which ``RV`` holds no more; None if the meter does not compensate.
+    """
+    loss_decimals: int = 0
+    """Number of digits behind the point of ``CL``."""
 
     def __str__(self) -> str:
         """Return the value as the meter wrote it, with its unit."""
@@ -129,6 +136,7 @@ def _readings(given: object) -> tuple[OcmfReading, ...]:
         before |= {name: text for name, text in texts.items() if text is not None}
         time = _time(one, time)
         digits, decimals = _value(one.get("RV"))
+        loss_digits, loss_decimals = _loss(one)
         found.append(
             OcmfReading(
                 reason=before["TX"],
@@ -139,6 +147,8 @@ def _readings(given: object) -> tuple[OcmfReading, ...]:
                 obis=before["RI"],
                 error_flags=before["EF"],
                 status=before["ST"],
+                loss_digits=loss_digits,
+                loss_decimals=loss_decimals,
             )
         )
     return tuple(found)
@@ -168,6 +178,12 @@ def _time(given: JsonObject, before: str) -> str:
     if not found:
         return before
     return found[-1].decoded if isinstance(found[-1], JsonText) else ""
+
+
+def _loss(given: JsonObject) -> tuple[int | None, int]:
+    """Return ``CL``, which the contract does not look at: whatever stands there is no fault."""
+    found = [value for name, value in given.members if name == "CL"]
+    return _value(found[-1]) if found else (None, 0)
 
 
 def _value(given: object) -> tuple[int | None, int]:

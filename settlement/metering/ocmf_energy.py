@@ -148,6 +148,30 @@ def energy_between(begin: OcmfReading, end: OcmfReading) -> WattHours:
     return WattHours(difference // 10**_FINEST)
 
 
+def cable_loss_wh(record: OcmfRecord) -> WattHours | None:
+    """
+    Return the energy lost in the cable over a record, floored to Wh; None if it tells of none.
+
+    A meter that compensates has taken it off ``RV`` already (OCMF 1.4.1, table 7, ``CL``), so it is
+    shown and never billed, nor taken off a second time.
+
+    Raises
+    ------
+    IncompleteRecordError
+        If the begin or the end is missing.
+    UnusableEnergyError
+        If the meter flags one of them as not to be billed.
+    """
+    begin, end = register_pair(record)
+    if end.loss_digits is None:
+        return None
+    lost = [
+        (one.loss_digits or 0) * int(10 ** (_FINEST - one.loss_decimals + _EXPONENTS[one.unit]))
+        for one in (begin, end)
+    ]
+    return WattHours(max(lost[1] - lost[0], 0) // 10**_FINEST)
+
+
 def register_wh(reading: OcmfReading) -> WattHours:
     """
     Return what a register shows, floored to Wh; for comparing registers, never for a bill.

@@ -33,7 +33,8 @@ from ledger.units import UnixSeconds, WattHours
 from scripts import neighbourhood
 from settlement.audit.laws import check_laws
 from settlement.charging.reports import Phase
-from settlement.engine.charging import closing, quoting, transactions
+from settlement.charging.terms import Authorization
+from settlement.engine.charging import closing, opening, quoting, transactions
 from settlement.engine.finality import advance
 from settlement.pricing.billing import bill
 from tests.integration.community import LEAD_S, SEED, community
@@ -83,11 +84,11 @@ class Backyard(Forecourt):
             driver=wallet.address_hex,
             requested_wh=WattHours(requested_wh),
         )
-        quoting.open_session(
+        opening.open_session(
             self.service,
             terms=found.terms,
             requested_wh=WattHours(requested_wh),
-            authorization=quoting.Authorization(
+            authorization=Authorization(
                 found.valid_after_s, found.valid_before_s, driver.sign(self.quoted(found))
             ),
             body=repr(wish).encode(),

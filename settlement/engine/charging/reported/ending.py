@@ -85,6 +85,7 @@ def ended(
         raise
     with service.writing() as connection:
         kept.session_is_over(connection, found["session_id"])
+        kept.wait_no_more(connection, told)
 
 
 def _was_taken(service: Service, found: RowMapping, told: TransactionReport) -> bool:
