@@ -24,6 +24,7 @@ class NotSettledError(WrongState):
 class Finality(StrEnum):
     """How far a transaction is; nothing is paid before it is final."""
 
+    WAITING = "waiting"
     SENT = "sent"
     MINED = "mined"
     FINAL = "final"

@@ -40,7 +40,7 @@ def receipt(facts: SessionFacts) -> dict[str, Any]:
     """
     Return the receipt: amounts in micros as decimal strings, energy in Wh, instants in Unix s.
 
-    ``refund.finality`` says ``sent``, ``mined`` or ``final``; ``paid`` is true only when final.
+    ``refund.finality`` is ``waiting``, ``sent``, ``mined`` or ``final``; only then it is ``paid``.
 
     Raises
     ------

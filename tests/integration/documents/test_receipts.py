@@ -8,14 +8,14 @@ from decimal import Decimal
 import openpyxl
 import pypdf
 from defusedxml.ElementTree import fromstring
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, text, update
 
 from ledger.proofs import check_inclusion, parse_head, parse_note
 from ledger.tables import entry
 from settlement.engine.checkpoints.published import LEAF_HASH, SEQ
 from settlement.metering.ocmf import parse_record
 from settlement.metering.ocmf_signatures import public_key_of, verify_record_der
-from settlement.tables import observed, run, session, slice_
+from settlement.tables import charge_line, observed, run, session, slice_
 
 
 def closed(story):
@@ -198,3 +198,22 @@ def test_there_is_no_receipt_of_what_is_unknown_or_not_over(own_story):
         (409, "not_settled"),
         (409, "not_settled"),
     ]
+
+
+def test_a_receipt_shows_the_same_lines_before_the_charge_is_final(own_story):
+    async def work(story):
+        identity = closed(story)[0]["session_id"]
+        after = await receipt_of(story, identity)
+        triggers = text(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'charge_line'"
+        )
+        for row in story.read(triggers):
+            story.write(text(f"DROP TRIGGER {row['name']}"))
+        one = session.c.session_id == identity
+        story.write(delete(charge_line).where(charge_line.c.session_id == identity))
+        story.write(update(session).where(one).values(state="closing"))
+        return after["money"], (await receipt_of(story, identity))["money"]
+
+    after, before = own_story(work)
+    assert after["lines"]
+    assert before == after

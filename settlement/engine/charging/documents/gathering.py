@@ -27,6 +27,7 @@ from settlement.charging.documents.facts import (
 from settlement.charging.documents.lines import simple_lines
 from settlement.charging.documents.parts import cut_at_prices
 from settlement.charging.terms import SessionTerms
+from settlement.engine.bills.billing import bill_session
 from settlement.engine.charging.quoting import UnknownSessionError
 from settlement.engine.charging.running import terms_of
 from settlement.engine.roll import meter_keys
@@ -34,6 +35,7 @@ from settlement.engine.service import Service
 from settlement.metering.ocmf import OcmfReading, parse_record
 from settlement.metering.ocmf_energy import register_pair
 from settlement.metering.signatures import MeterKey
+from settlement.pricing import statements
 from settlement.tables import charge_line, event, intent, meter, observed, run, session, slice_
 from settlement.tables import tariff as tariff_table
 
@@ -79,6 +81,7 @@ class Gathering:
 
     def __init__(self, service: Service, connection: Connection, rows: Rows) -> None:
         self._service: Final = service
+        self._connection: Final = connection
         identities = [row["session_id"] for row in rows]
         terms = {row["session_id"]: terms_of(row) for row in rows}
         self._terms: Final[Mapping[str, SessionTerms]] = terms
@@ -176,9 +179,14 @@ class Gathering:
     def _money(self, row: RowMapping, energy_wh: WattHours, tariff: AgreedTariff) -> Money:
         charge = Micros(row["charge_micros"] or 0)
         kept = self._lines.get(row["session_id"], ())
-        lines = (
-            tuple(_line(one) for one in kept) if kept else simple_lines(energy_wh, charge, tariff)
-        )
+        if kept:
+            lines = tuple(_line(one) for one in kept)
+        elif row["state"] == "closing":
+            # Lines are kept once the charge is final; until then they are what it is to be.
+            billed = bill_session(self._service, self._connection, row, energy_wh, row["record"])
+            lines = tuple(_stated(one) for one in billed.statement(charge).lines)
+        else:
+            lines = simple_lines(energy_wh, charge, tariff)
         return Money(
             deposit_micros=Micros(row["deposit_micros"]),
             charge_micros=charge,
@@ -223,7 +231,7 @@ class Gathering:
                 block = one["block_number"]
                 finality = Finality.SENT if block is None else Finality.MINED
                 return Transaction(one["hash"], block, finality)
-        return Transaction(None, None, Finality.SENT)
+        return Transaction(None, None, Finality.WAITING)
 
 
 def _read(
@@ -256,6 +264,18 @@ def _line(row: RowMapping) -> ChargeLine:
         vat_bp=None if row["vat_bp"] is None else BasisPoints(row["vat_bp"]),
         vat_micros=Micros(row["vat_micros"]),
         rail=row["rail"],
+    )
+
+
+def _stated(one: statements.ChargeLine) -> ChargeLine:
+    return ChargeLine(
+        dimension=one.dimension,
+        volume=one.volume,
+        unit_price=one.unit_price,
+        net_micros=one.net_micros,
+        vat_bp=one.vat_bp,
+        vat_micros=one.vat_micros,
+        rail=one.rail.value,
     )
 
 

@@ -27,9 +27,11 @@ EVENTS: Final = (
     "session_topped_up",
     "session_warned",
     "session_stopped",
+    "session_cosigned",
     "session_closed",
     "session_expired",
     "session_held",
+    "session_resumed",
     "session_opening_refused",
     "session_closing_refused",
 )

@@ -53,7 +53,7 @@ class TestReceiptPdf:
         box = opened(receipt_pdf(facts(), "en")).pages[0].mediabox
         assert (round(box.width), round(box.height)) == (420, 595)
 
-    @pytest.mark.parametrize("finality", [Finality.SENT, Finality.MINED])
+    @pytest.mark.parametrize("finality", [Finality.WAITING, Finality.SENT, Finality.MINED])
     @pytest.mark.parametrize(("language", "paid"), [("en", "paid"), ("fr", "payé")])
     def test_says_nothing_of_paid_before_it_is_final(self, finality, language, paid):
         found = facts(settlement=Transaction("0x" + "02" * 32, 20, finality))
