@@ -861,7 +861,6 @@ class TestTheServiceCannotTakeIt:
 
 @every_version
 class TestTheTariffChangesMeanwhile:
-    @waits
     def test_the_driver_pays_what_was_promised(self, play, version):
         async def row(here):
             visit = await here.visit(version)
