@@ -269,9 +269,8 @@ async def serving(
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
     try:
-        with attended(service, desk, context.stations, context.board):
-            async with telling(context):
-                yield Running(service, desk, url)
+        async with telling(context), attended(service, desk, context.stations, context.board):
+            yield Running(service, desk, url)
     finally:
         context.stopping.set()
         server.should_exit = True

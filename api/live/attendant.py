@@ -6,8 +6,8 @@ as it is. Only on the wall clock: in a replay the schedule acts for everybody.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -153,8 +153,10 @@ class Attendant:
             _LOG.warning("attendant", code=fault.code, detail=str(fault))
 
 
-@contextmanager
-def attended(service: Service, desk: Desk, stations: Stations, board: Board) -> Iterator[None]:
+@asynccontextmanager
+async def attended(
+    service: Service, desk: Desk, stations: Stations, board: Board
+) -> AsyncIterator[None]:
     """Let an attendant stand by while the block runs, then end every stream of the board."""
     attendant = Attendant(service, desk, stations, board)
     # In a replay the schedule acts for everybody; on the wall clock somebody has to.

@@ -133,7 +133,7 @@ def _till(counter: Counter, found: Outlet) -> str:
             "gives": "gift" in counter.offers,
             "price_micros_per_kwh": str(found.tariff.price_micros_per_kwh),
             "flat_micros": str(found.tariff.flat_micros),
-            "tariff_fingerprint": "0x" + found.tariff.fingerprint.hex(),
+            "tariff_fingerprint": found.fingerprint,
         }
     )
 
@@ -149,6 +149,9 @@ def _shown(one: Outlet, connected: frozenset[str]) -> dict[str, Any]:
         "price_micros_per_kwh": tariff.price_micros_per_kwh,
         "flat_micros": tariff.flat_micros or None,
         "vat_rate_bp": tariff.vat_rate_bp,
-        "fingerprint": "0x" + tariff.fingerprint.hex(),
+        "fingerprint": one.fingerprint,
+        "is_whole": one.is_whole,
+        "currency": tariff.currency,
+        "components": one.components,
         "deposit_micros": deposit_for(WattHours(ASKED_KWH * _WH_PER_KWH), tariff),
     }

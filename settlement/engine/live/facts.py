@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours, Watts
+from settlement.engine.bills.tariffs import Posted, tariff_of
 from settlement.engine.charging.quoting import UnknownSessionError
+from settlement.engine.community import Rules
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
 from settlement.pricing.billing import bill
@@ -56,7 +58,7 @@ class Facts:
     begin: tuple[WattHours, UnixSeconds] | None
     """Register, in Wh, and instant of the begin; None until the station said both."""
     tariff: Tariff
-    """What it is billed by."""
+    """What the contract takes from the deposit: price and flat fee of the tariff of its terms."""
     energy_wh: WattHours | None
     """Energy by the signed record, once there is one, in Wh."""
     charge_micros: Micros | None
@@ -165,11 +167,24 @@ def _facts(service: Service, connection: Connection, found: RowMapping) -> Facts
         requested_wh=WattHours(found["requested_wh"]),
         rated_power_w=_rated_power_w(service, connection, found),
         begin=_begin(found),
-        tariff=service.rules.tariff,
+        tariff=taken(tariff_of(service, connection, found), service.rules),
         energy_wh=found["energy_wh"],
         charge_micros=found["charge_micros"],
         refund_micros=found["refund_micros"],
         refund=_refund(connection, found["session_id"]),
+    )
+
+
+def taken(posted: Posted, rules: Rules) -> Tariff:
+    """Return what the contract takes under a tariff; whatever else it asks is invoiced."""
+    if posted.simple is not None:
+        return posted.simple
+    return Tariff(
+        tariff_id=posted.ocpi.tariff_id,
+        currency=rules.currency,
+        price_micros_per_kwh=posted.price_micros_per_kwh,
+        flat_micros=posted.flat_micros,
+        vat_rate_bp=rules.tariff.vat_rate_bp,
     )
 
 

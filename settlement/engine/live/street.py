@@ -1,12 +1,17 @@
 """Read what a driver sees before a session: the stations, their tariff, whether one is free."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from ledger.units import Watts
 from settlement.chain.reconciliation import token_held
+from settlement.engine.bills.tariffs import posted_at
+from settlement.engine.charging.money.viewing import tariff_view
 from settlement.engine.charging.quoting import UnknownStationError
+from settlement.engine.live.facts import taken
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
 from settlement.pricing.tariffs import Tariff
@@ -22,7 +27,13 @@ class Outlet:
     rated_power_w: Watts
     """Most power that its meter can carry, in W."""
     tariff: Tariff
-    """What drivers pay."""
+    """What the contract takes: price and flat fee."""
+    fingerprint: str
+    """Fingerprint of the whole tariff, 0x-prefixed."""
+    is_whole: bool
+    """Whether price and flat fee are all that drivers pay."""
+    components: tuple[Mapping[str, Any], ...]
+    """Every component by kWh, minute, session, other, as ``tariff_view`` tells it."""
     busy: bool
     """Whether a car is charging there now."""
 
@@ -75,9 +86,13 @@ def _outlet(
     service: Service, connection: Connection, row: RowMapping, busy: frozenset[str]
 ) -> Outlet:
     key = meter_key(connection, row["meter_id"], service.clock.now_s())
+    posted = posted_at(service, row["station_id"])
     return Outlet(
         station_id=row["station_id"],
         rated_power_w=key.rated_power_w,
-        tariff=service.rules.tariff,
+        tariff=taken(posted, service.rules),
+        fingerprint=posted.fingerprint,
+        is_whole=posted.is_whole,
+        components=tuple(tariff_view(posted)["components"]),
         busy=row["station_id"] in busy,
     )

@@ -17,6 +17,7 @@ from settlement.pricing.tariffs import Tariff
 from tests.unit.api.live.support import CHARGING, told
 
 TARIFF = Tariff("sierra-ac", "EUR", 391_700, 350_000, 2_000)
+FINGERPRINT = "0x" + "fe" * 32
 SESSION = CHARGING.session_id
 ENDED = replace(CHARGING, energy_wh=905, charge_micros=452_500, refund_micros=547_500)
 
@@ -24,10 +25,13 @@ ENDED = replace(CHARGING, energy_wh=905, charge_micros=452_500, refund_micros=54
 def outlet(station_id):
     if station_id != "CA-314":
         raise UnknownStationError(station_id)
-    return Outlet(station_id, 7_400, TARIFF, busy=False)
+    return Outlet(station_id, 7_400, TARIFF, FINGERPRINT, is_whole=True, components=(), busy=False)
 
 
-def client(track=None, *, offers=("gift",)):
+BUSY = Outlet("CA-315", 150_000, TARIFF, FINGERPRINT, is_whole=True, components=(), busy=True)
+
+
+def client(track=None, *, one=None, offers=("gift",)):
     async def session(session_id):
         if track is None or session_id != SESSION:
             raise UnknownSessionError(session_id)
@@ -38,8 +42,19 @@ def client(track=None, *, offers=("gift",)):
         driver_router(
             Counter(
                 community={"currency": "EUR", "utc_offset_minutes": 60},
-                outlets=lambda: (outlet("CA-314"), Outlet("CA-315", 150_000, TARIFF, busy=True)),
-                outlet=outlet,
+                outlets=lambda: (
+                    outlet("CA-314"),
+                    Outlet(
+                        "CA-315",
+                        150_000,
+                        TARIFF,
+                        FINGERPRINT,
+                        is_whole=True,
+                        components=(),
+                        busy=True,
+                    ),
+                ),
+                outlet=outlet if one is None else lambda _: one,
                 connected=lambda: frozenset({"CA-314"}),
                 session=session,
                 places={"chain_id": 1, "token": "0x1", "vault": "0x2"},
@@ -80,7 +95,7 @@ class TestStation:
             "gives": False,
             "price_micros_per_kwh": "391700",
             "flat_micros": "350000",
-            "tariff_fingerprint": "0x" + TARIFF.fingerprint.hex(),
+            "tariff_fingerprint": FINGERPRINT,
         }
 
     def test_that_is_unknown_is_not_found(self):
@@ -103,6 +118,22 @@ class TestStation:
         page = text(client().get("/s", headers={"accept-language": "en"}))
         assert "CA-314 free 7.4 kW" in page
         assert "CA-315 in use 150.0 kW" in page
+
+    def test_shows_every_component_of_a_tariff_that_asks_for_more(self):
+        parts = (
+            {"dimension": "ENERGY", "price": "0.35", "vat_percent": "20", "restrictions": {}},
+            {
+                "dimension": "PARKING_TIME",
+                "price": "6",
+                "vat_percent": None,
+                "restrictions": {"start_time": "09:00"},
+            },
+        )
+        one = replace(outlet("CA-314"), is_whole=False, components=parts)
+        page = text(client(one=one).get("/s/CA-314?lang=en"))
+        assert "Energy, per kWh (VAT 20%) 0.35 EUR" in page
+        assert "Standing without charging, per hour start_time 09:00 6 EUR" in page
+        assert "nothing for time" not in page
 
 
 class TestSession:
