@@ -86,7 +86,8 @@ class Judge:
 
     def _put(self, item: _Item) -> None:
         # Screens show what the meter says at once; whether it counts is judged in turn.
-        self._note(item.report)
+        if isinstance(item.told, TransactionReport):
+            self._note(item.told)
         self._desk.expect()
         self._line.append(item)
         if self._task is None:
