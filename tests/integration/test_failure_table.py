@@ -640,7 +640,7 @@ class TestTheDepositRunsOut:
         async def row(here):
             visit = await here.visit(version, requested_wh=1_000)
             await visit.start()
-            await visit.draw_until_told(15 * MINUTE_S)
+            await visit.draw_until_told()
             assert visit.terminal.heap.remote_stops == [visit.transaction.name]
             await visit.stop(reason="Remote")
             found = visit.session
