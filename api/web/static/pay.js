@@ -53,7 +53,9 @@ function showQuote() {
 async function quote() {
   const mine = ++asked;
   const energy = wanted();
+  clearTimeout(timer);
   quoted = null;
+  named("go").disabled = true;
   named("amount_fault").textContent = energy === null ? text(voice, "live.amount") : "";
   form.elements.amount.setAttribute("aria-invalid", String(energy === null));
   if (energy === null) return showQuote();
@@ -71,6 +73,7 @@ async function quote() {
 
 function later() {
   clearTimeout(timer);
+  named("go").disabled = true;
   timer = setTimeout(quote, PAUSE_MS);
 }
 
