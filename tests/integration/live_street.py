@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from contracts.typed_data import keccak, sign
+from contracts.typed_data import hash_struct, keccak, sign
 from devnet.field.drivers import read_quote
 from devnet.field.keys import wallet_of
 from devnet.field.service import Authorization, Places, authorize
@@ -68,25 +68,49 @@ class Driver:
         wish = {"driver": self.wallet.address_hex, "requested_wh": requested_wh}
         offer = self.client.post("/api/quotes", json={"station_id": station, **wish}).json()
         quote = read_quote(offer)
-        leave = Authorization(
-            payer=self.wallet.address_hex,
-            payee=offer["vault"],
-            amount_micros=quote.terms.deposit_micros,
-            valid_after_s=quote.valid_after_s,
-            valid_before_s=quote.valid_before_s,
-            nonce=quote.terms.session_id,
+        self.places = Places(offer["chain_id"], offer["token"], offer["vault"], "")
+        self.deposit_micros = quote.terms.deposit_micros
+        signature = self._allow(
+            self.deposit_micros, quote.valid_before_s, nonce=quote.terms.session_id
         )
-        places = Places(offer["chain_id"], offer["token"], offer["vault"], "")
         body = {
             "terms": offer["terms"],
             "requested_wh": requested_wh,
             "valid_after": offer["valid_after"],
             "valid_before": offer["valid_before"],
-            "signature": "0x" + authorize(leave, self.wallet, places).hex(),
+            "signature": signature,
         }
         opened = self.client.post("/api/sessions", json=body)
         assert opened.status_code == 201, opened.text
         return offer["session_id"]
+
+    def raise_deposit(self, session: str, amount_micros: int) -> httpx2.Response:
+        path = f"/api/sessions/{session}/top-ups"
+        asked = self.client.get(path, params={"amount_micros": amount_micros}).json()
+        amounts = {"depositMicros": self.deposit_micros, "amountMicros": amount_micros}
+        nonce = hash_struct("TopUp", {"sessionId": session, **amounts})
+        assert asked["nonce"] == "0x" + nonce.hex()
+        valid_before_s = int(asked["valid_before"])
+        body = {
+            "deposit_micros": self.deposit_micros,
+            "amount_micros": amount_micros,
+            "valid_after": 0,
+            "valid_before": valid_before_s,
+            "signature": self._allow(amount_micros, valid_before_s, nonce=nonce),
+        }
+        return self.client.post(path, json=body)
+
+    def _allow(self, amount_micros: int, valid_before_s: int, *, nonce: bytes) -> str:
+        """Let the vault take an amount from the wallet (ERC-3009)."""
+        leave = Authorization(
+            payer=self.wallet.address_hex,
+            payee=self.places.vault,
+            amount_micros=amount_micros,
+            valid_after_s=0,
+            valid_before_s=valid_before_s,
+            nonce=nonce,
+        )
+        return "0x" + authorize(leave, self.wallet, self.places).hex()
 
     def watch(self, session: str, seen: str = "") -> Iterator[tuple[str, dict]]:
         """Yield id and document of every event of the session's stream."""

@@ -33,7 +33,6 @@ from settlement.engine.community import Party, Roster, Station
 from settlement.engine.finality import advance
 from settlement.engine.roll import apply_roster
 from settlement.tables import event, refusal, session
-from tests.integration.central import eventually
 from tests.integration.community import SEED, community
 
 PASSWORD = "0123456789abcdef"  # noqa: S105 - of simulated stations
@@ -226,15 +225,6 @@ class Visit:
                 into.extend([note] if note else [])
             elif note is not None:
                 await self.tell(note)
-
-    async def draw_until_told(self):
-        """Draw to the last of what the deposit pays for, and wait there to be told to stop."""
-        most_wh = self.opened.deposit_micros * 1_000 // PRICE
-        while self.charge.register_wh - self.charge.begin_wh < most_wh - 3:
-            self.charge.advance(self.street.pass_time(1))
-            signed = self.part() if self.now_s % HOUR_S == 0 else ()
-            await self.tell(self.note(Phase.UPDATED, signed=signed))
-        await eventually(lambda: self.terminal.heap.remote_stops)
 
     async def tell(self, note):
         await self.terminal.say(self.transaction, note)

@@ -89,6 +89,22 @@ def test_a_station_that_knows_the_limit_holds_at_it_until_the_driver_stops(drive
     assert cost_floor(last["energy_wh"], PRICE) <= int(last["deposit_micros"])
 
 
+def test_a_raised_deposit_lets_energy_flow_again(driver):
+    session = driver.open(LIMITED, 300)
+    phases, deposits = [], []
+    for _, now in driver.watch(session):
+        phases.append(now["phase"])
+        deposits.append(int(now["deposit_micros"]))
+        if now["phase"] == "suspended" and len(set(deposits)) == 1 and "raised" not in phases:
+            phases.append("raised")
+            assert driver.raise_deposit(session, 1_000_000).status_code in {200, 201}
+        if "raised" in phases and now["phase"] == "charging":
+            assert deposits[-1] == deposits[0] + 1_000_000
+            assert driver.stop(session).status_code in {202, 409}
+    assert phases[-1] == "closed"
+    assert "charging" in phases[phases.index("raised") :]
+
+
 def test_only_the_driver_stops_and_only_what_charges(driver):
     session = driver.open(SLOW, 1_000)
     stranger = driver.stop(session, key=bytes(31) + b"\x09")

@@ -147,10 +147,8 @@ def test_a_station_that_knows_its_price_stops_at_the_deposit_by_itself(play, ver
     play(row)
 
 
-RAISED = pytest.mark.xfail(reason="the service does not say a raised limit yet", strict=True)
-
-
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", pytest.param("2.1", marks=RAISED)])
+# Where the clock is a replay's nobody tells a station of a raised limit; ``test_live`` plays 2.1.
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
 def test_a_top_up_lets_more_be_drawn(play, version):
     async def row(here):
         visit = await living(here, version, requested_wh=1_000)
