@@ -125,6 +125,9 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
     """
     Return the energy that ``record`` proves for the session; its signature is checked elsewhere.
 
+    More is asked than ``energy_proven`` asks: a meter whose own clock says that the energy did not
+    fit through it is not billed by.
+
     Raises
     ------
     NotATransactionRecordError
@@ -156,13 +159,26 @@ def judge_record(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
     SlicesDisagreeError
         If the fiscal records sum to something else.
     """
+    proven = energy_proven(record, context)
+    check_metered_time(proven.begin, proven.end, proven.energy_wh, context.rated_power_w)
+    return proven
+
+
+def energy_proven(record: OcmfRecord, context: RecordContext) -> SessionEnergy:
+    """
+    Return the energy that ``record`` proves by what the contract knows too.
+
+    Raises
+    ------
+    UnverifiedReading
+        If it proves none; ``judge_record`` lists why.
+    """
     _check_binding(record, context)
     check_serial(record.meter_serial, context.meter_serial)
     begin, end = register_pair(record)
     energy = _energy(begin, end, context)
     _check_neighbors(record.pagination_number, register_wh(begin), register_wh(end), context)
     check_power(energy, context.now_s - context.opened_s, context.rated_power_w)
-    check_metered_time(begin, end, energy, context.rated_power_w)
     if context.slices_wh != energy:
         raise SlicesDisagreeError(context.slices_wh, energy)
     return SessionEnergy(energy, begin, end, record.pagination_number)

@@ -30,7 +30,7 @@ from ledger.units import Micros, UnixSeconds, WattHours, Watts
 from settlement.chain.calls import Contract, Decoded, creation
 from settlement.chain.deployment import Contracts
 from settlement.chain.gateway import Log
-from settlement.charging.records import RecordContext, SessionEnergy, judge_record
+from settlement.charging.records import RecordContext, SessionEnergy, energy_proven
 from settlement.charging.terms import (
     Opening,
     SessionTerms,
@@ -154,7 +154,7 @@ def judge(
         now_s=UnixSeconds(START_S + elapsed_s),
         slices_wh=slices_wh,
     )
-    return judge_record(record, context)
+    return energy_proven(record, context)
 
 
 class Fork:

@@ -76,15 +76,16 @@ def first_found(*seeds):
 
 class TestPlayOfABrokenService:
     def test_finds_that_a_silence_is_answered_with_another_nonce(self, monkeypatch):
-        send = WiredGateway.send
+        send = WiredGateway.send_all
 
-        def send_anew(gateway, raw):
+        def send_anew(gateway, raws):
             try:
-                return send(gateway, raw)
+                return send(gateway, raws)
             except ChainUnavailable:
-                return send(gateway, signed_under_the_next_nonce(gateway, raw))
+                anew = [signed_under_the_next_nonce(gateway, raw) for raw in raws]
+                return send(gateway, anew)
 
-        monkeypatch.setattr(WiredGateway, "send", send_anew)
+        monkeypatch.setattr(WiredGateway, "send_all", send_anew)
         assert first_found(18, 11, 5) is not None
 
     def test_finds_that_an_event_is_posted_twice(self, monkeypatch):

@@ -10,10 +10,10 @@ import pytest
 from settlement.pricing.ocpi import display_cents, rate
 from tests.unit.settlement.pricing.ocpi.sessions import of_vector
 
-VECTORS = Path(__file__).parents[4] / "vectors"
+VECTORS = Path(__file__).parents[4] / "vectors/ocpi"
 EXAMPLES = [
     vector
-    for name in ("ocpi_examples.json", "ocpi_cases.json")
+    for name in ("examples.json", "cases.json")
     for vector in json.loads((VECTORS / name).read_text(), parse_float=Decimal)
 ]
 MICROS = 1_000_000
