@@ -129,7 +129,8 @@ async def forecourt(directory: Path, count: int, stay: Stay = _USUAL) -> AsyncIt
         keys = tuple(_key(n, stay.rated_w) for n in range(count))
         await running.desk.run(lambda: _enrol(running.service, keys))
         plugs = await _plug_in(running, keys, stay)
-        clock.set(UnixSeconds(_BEGIN_S + _STAY_S))
+        # Every deposit came with a block of its own, a second after the one before it.
+        clock.set(UnixSeconds(_BEGIN_S + _STAY_S + len(plugs)))
         yield Forecourt(running, clock, plugs)
 
 
