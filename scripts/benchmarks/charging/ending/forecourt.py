@@ -51,6 +51,7 @@ from settlement.engine.service import Service
 _SEED: Final = 1
 _BEGIN_S: Final = UnixSeconds(1_494_230_400)
 _STAY_S: Final = 3_600
+_BLOCKS_MAX: Final = 5
 _WEEK_S: Final = 7 * 86_400
 _REQUESTED_WH: Final = WattHours(8_000)
 _ENERGY_WH: Final = WattHours(2_500)
@@ -129,8 +130,8 @@ async def forecourt(directory: Path, count: int, stay: Stay = _USUAL) -> AsyncIt
         keys = tuple(_key(n, stay.rated_w) for n in range(count))
         await running.desk.run(lambda: _enrol(running.service, keys))
         plugs = await _plug_in(running, keys, stay)
-        # Every deposit came with a block of its own, a second after the one before it.
-        clock.set(UnixSeconds(_BEGIN_S + _STAY_S + len(plugs)))
+        # Enrolling and opening made a few blocks for each car, each a second after the last one.
+        clock.set(UnixSeconds(_BEGIN_S + _STAY_S + _BLOCKS_MAX * len(plugs)))
         yield Forecourt(running, clock, plugs)
 
 
