@@ -104,6 +104,9 @@ class Attendant:
     async def _let_start(self, track: Track) -> None:
         """Start at the station, so that plugging in is enough."""
         facts = track.facts
+        # A block may lead the clock by some seconds. No energy is to flow before the instant that
+        # the contract counts from, or a short session would look like more than its meter carries.
+        await asyncio.sleep(max(0, facts.opened_s - self._service.clock.now_s()))
         if facts.state != "open" or facts.station_id not in self._stations.connected:
             return
         await self._stations.remote_start(facts.station_id, id_tag=facts.id_tag, evse_id=_EVSE)

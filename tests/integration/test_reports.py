@@ -1,11 +1,14 @@
 """What stations say, late, twice, out of order or wrong: who is billed, and whose money waits."""
 
+from functools import partial
+
 import pytest
 
 from ledger.units import WattHours
 from settlement.charging.reports import Phase
 from settlement.engine.charging import transactions
 from settlement.engine.clockwork import tick
+from settlement.engine.turns import take_turn
 from tests.integration.forecourt import HOUR_S, REGISTER_WH, forecourt
 
 ENERGY_WH = 5_000
@@ -408,8 +411,11 @@ class TestReportsTogether:
             one.stopping(one.whole(ENERGY_WH)),
             other.numbered(Phase.ENDED, 2, other.whole(ENERGY_WH)),
         ]
-        given = [(told, lambda: 1) for told in reports]
-        found = court.run(lambda: transactions.report_all(court.service, given))
+        works = [
+            partial(transactions.report, court.service, one, elapsed_ns=lambda: 1)
+            for one in reports
+        ]
+        found = court.run(lambda: take_turn(court.service, works))
         assert [getattr(answer, "code", "accepted") for answer in found] == [
             *["accepted"] * 5,
             "unknown_transaction",
@@ -424,7 +430,9 @@ class TestReportsTogether:
         visit = court.visit()
         visit.start()
         visit.free()
-        given = [(visit.metered(), lambda: 1), (visit.metered(transaction=None), lambda: 1)]
-        court.run(lambda: transactions.report_all(court.service, given))
+        for told in (visit.metered(), visit.metered(transaction=None)):
+            court.run(
+                lambda one=told: transactions.report(court.service, one, elapsed_ns=lambda: 1)
+            )
         assert visit.state == "charging"
         assert visit.events.count("session_resumed") == 1

@@ -1,12 +1,10 @@
 """What stations say of their transactions: who may charge, what starts, goes on and ends."""
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
-from ledger.errors import Integrity, VoisinError
 from ledger.units import Micros, UnixSeconds
 from settlement.charging.reports import Admission, Answer, Phase, TransactionReport
 from settlement.engine.charging import kept
@@ -15,7 +13,7 @@ from settlement.engine.charging.reported.ending import ended
 from settlement.engine.charging.reported.going import went_on
 from settlement.engine.charging.reported.sequence import completeness_of, note
 from settlement.engine.charging.reported.starting import NoDepositError, started
-from settlement.engine.charging.reported.together import is_unsigned, take_note
+from settlement.engine.charging.reported.unsigned import is_unsigned, take_note
 from settlement.engine.charging.running import (
     by_tag,
     keep_refused,
@@ -73,47 +71,12 @@ def report(service: Service, told: TransactionReport, *, elapsed_ns: Callable[[]
     """
     if told.phase is Phase.STARTED:
         return _start(service, told, elapsed_ns)
+    fitting = told.seq_no is None or _noted(service, told)
     if is_unsigned(told):
-        return _answer_of(told, take_note(service, (told,))[0])
-    if told.seq_no is None or _noted(service, told):
+        return _answer_of(told, take_note(service, told))
+    if fitting:
         _judge(service, told, elapsed_ns)
     return _answer(service, told)
-
-
-def report_all(
-    service: Service, reports: Sequence[tuple[TransactionReport, Callable[[], int]]]
-) -> list[Answer | VoisinError]:
-    """
-    Judge reports in their order, each with what says how long ago it came.
-
-    The same as ``report`` one by one, refusals returned instead of raised; unsigned values that
-    follow one another share a commit, so that many stations' values cost one turn.
-
-    Raises
-    ------
-    Integrity
-        If a law broke while judging.
-    """
-    found: list[Answer | VoisinError] = []
-    for unsigned, group in groupby(reports, key=lambda one: is_unsigned(one[0])):
-        if unsigned:
-            told = [one for one, _ in group]
-            noted = zip(told, take_note(service, told), strict=True)
-            found += [_answer_of(one, row) for one, row in noted]
-        else:
-            found += [_judged(service, one, elapsed_ns) for one, elapsed_ns in group]
-    return found
-
-
-def _judged(
-    service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]
-) -> Answer | VoisinError:
-    try:
-        return report(service, told, elapsed_ns=elapsed_ns)
-    except Integrity:
-        raise
-    except VoisinError as fault:
-        return fault
 
 
 def _start(service: Service, told: TransactionReport, elapsed_ns: Callable[[], int]) -> Answer:

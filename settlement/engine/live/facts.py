@@ -49,6 +49,8 @@ class Facts:
     """The station's transaction, once there is one."""
     deposit_micros: Micros
     """What the driver put up so far."""
+    opened_s: UnixSeconds
+    """Time of the block that opened it, in Unix seconds; power is judged by the time since then."""
     deadline_s: UnixSeconds
     """From when on anybody can give the deposit back, in Unix seconds."""
     requested_wh: WattHours
@@ -163,6 +165,7 @@ def _facts(service: Service, connection: Connection, found: RowMapping) -> Facts
         id_tag=found["id_tag"],
         transaction=found["station_transaction"],
         deposit_micros=Micros(found["deposit_micros"]),
+        opened_s=UnixSeconds(found["opened_s"]),
         deadline_s=UnixSeconds(found["deadline_s"]),
         requested_wh=WattHours(found["requested_wh"]),
         rated_power_w=_rated_power_w(service, connection, found),

@@ -13,6 +13,7 @@ CHARGING = Facts(
     id_tag="TAG",
     transaction="7",
     deposit_micros=1_000_000,
+    opened_s=0,
     deadline_s=10**6,
     requested_wh=2_000,
     rated_power_w=150_000,

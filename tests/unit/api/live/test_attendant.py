@@ -41,6 +41,9 @@ class Stations:
         return self.keeps
 
 
+SERVICE = SimpleNamespace(clock=SimpleNamespace(now_s=lambda: 0))
+
+
 class Bench:
     """An attendant, one session, and whoever it talks to."""
 
@@ -51,7 +54,7 @@ class Bench:
         monkeypatch.setattr(
             module, "note_once", lambda _s, name, *_a, **sums: self.noted.append((name, sums))
         )
-        self.attendant = Attendant(None, self, self.stations, SimpleNamespace())
+        self.attendant = Attendant(SERVICE, self, self.stations, SimpleNamespace())
 
     async def run(self, work):
         return work()
