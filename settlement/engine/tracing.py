@@ -55,7 +55,9 @@ def _messages(connection: Connection, trace_id: str) -> list[Step]:
     """Return what a session or a member sent: request, start and stop; membership and mandates."""
     if "/member/" in trace_id:
         wallet = trace_id.rpartition("/")[2]
-        wanted = (inbox.c.key == f"member/{wallet}") | inbox.c.key.like(f"mandate/{wallet}/%")
+        wanted = (inbox.c.key == f"member/{wallet}") | inbox.c.key.startswith(
+            f"mandate/{wallet}/", autoescape=True
+        )
     else:
         found = connection.execute(
             select(session.c.station_id, session.c.id_tag, session.c.station_transaction).where(
@@ -66,8 +68,10 @@ def _messages(connection: Connection, trace_id: str) -> list[Step]:
             return []
         wanted = (
             (inbox.c.key == f"session/{trace_id}")
-            | inbox.c.key.like(f"{found.station_id}/start/{found.id_tag}/%")
-            | inbox.c.key.like(f"{found.station_id}/event/{found.station_transaction}/%")
+            | inbox.c.key.startswith(f"{found.station_id}/start/{found.id_tag}/", autoescape=True)
+            | inbox.c.key.startswith(
+                f"{found.station_id}/event/{found.station_transaction}/", autoescape=True
+            )
             | (inbox.c.key == f"{found.station_id}/stop/{found.station_transaction}")
         )
     rows = connection.execute(select(inbox).where(wanted).order_by(inbox.c.at_s)).mappings()
