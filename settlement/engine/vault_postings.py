@@ -7,7 +7,7 @@ Each handler runs in the transaction that takes its event, so an event is posted
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, Text, cast, literal, select, update
 
 from ledger import accounts
 from ledger.errors import ChainReverted
@@ -18,7 +18,7 @@ from settlement.engine.bills.closed import Ended, note_closed
 from settlement.engine.bills.transfers import hold, moved, paid_in, paid_out, resolved
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
-from settlement.tables import session
+from settlement.tables import intent, session
 
 Handler = Callable[[Service, Connection, FinalEvent], None]
 
@@ -28,6 +28,11 @@ class RefusedByContractError(ChainReverted):
 
     def __init__(self, what: str, error: str) -> None:
         super().__init__("refused_by_contract", f"{what}: {error}")
+
+
+def closing_key(session_id: str) -> str:
+    """Return the business key of a session's closing."""
+    return f"close/{session_id}"
 
 
 def _session_opened(service: Service, connection: Connection, event: FinalEvent) -> None:
@@ -201,7 +206,16 @@ def _open_failed(service: Service, connection: Connection, session_id: str, erro
 
 
 def _close_failed(service: Service, connection: Connection, session_id: str, error: str) -> None:
-    """Hold a session whose record the contract refused; it can still close or expire."""
+    """
+    Hold a session whose record the contract refused; it can still close or expire.
+
+    The closing's business key is given up, so that a better record can have it.
+    """
+    key = closing_key(session_id)
+    given_up = literal(f"{key}/refused/") + cast(intent.c.id, Text)
+    connection.execute(
+        update(intent).where(intent.c.business_key == key).values(business_key=given_up)
+    )
     _refused(service, connection, session_id, "closing", error, "held")
 
 

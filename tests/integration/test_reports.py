@@ -3,12 +3,22 @@
 from functools import partial
 
 import pytest
+from eth_account import Account
 
+from ledger.errors import ChainUnavailable
 from ledger.units import WattHours
+from settlement.chain.web3_gateway import Web3Gateway
 from settlement.charging.reports import Phase
+from settlement.charging.terms import contract_tuple
 from settlement.engine.charging import transactions
+from settlement.engine.charging.money import ending
+from settlement.engine.charging.running import opening_of, terms_of
 from settlement.engine.clockwork import tick
+from settlement.engine.finality import advance
+from settlement.engine.roll import meter_key
 from settlement.engine.turns import take_turn
+from settlement.metering.ocmf import parse_record
+from settlement.metering.ocmf_signatures import signature_for_chain
 from tests.integration.forecourt import HOUR_S, REGISTER_WH, forecourt
 
 ENERGY_WH = 5_000
@@ -178,6 +188,76 @@ class TestEnd:
             assert charging.say(late) == "energy_without_deposit"
         assert charging.row["charge_micros"] == 0
         assert charging.events.count("energy_owed") == 1
+
+
+class TestClosingThatTheChainRefused:
+    def test_is_tried_again_with_the_record_that_comes_after_it(self, court, visit):
+        visit.start()
+        court.pass_time(HOUR_S)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ending, "_CLOSE_GAS", 60_000)
+            assert visit.say(visit.stopping(visit.whole(ENERGY_WH))).accepted
+        assert visit.state == "held"
+        assert visit.say(visit.metered(visit.whole(ENERGY_WH, page=2))).accepted
+        assert paid(visit)
+
+
+class TestAnotherRecordOfTheMeter:
+    def test_that_reaches_the_contract_first_counts_and_stops_nothing(self, tmp_path):
+        with forecourt(tmp_path) as court:
+            visit = court.visit()
+            visit.start()
+            court.pass_time(HOUR_S)
+            lesser, whole = visit.whole(1_000, page=1), visit.whole(ENERGY_WH, page=2)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Web3Gateway, "send_all", away)
+                assert visit.say(visit.stopping(whole)) == "chain_unavailable"
+            assert visit.state == "closing"
+            court.run(lambda: bring(court.service, visit.row, lesser))
+            court.run(lambda: advance(court.service))
+            row = visit.row
+            assert (row["state"], row["energy_wh"], row["record"]) == ("closed", 1_000, None)
+            assert row["charge_micros"] == row["deposit_micros"] - row["refund_micros"]
+            assert "session_closed_otherwise" in visit.events
+            other = court.visit()
+            other.start()
+            court.pass_time(HOUR_S)
+            assert other.say(other.stopping(other.whole(ENERGY_WH))).accepted
+            assert paid(other)
+            # The street has traded what the meter measured; that less was billed is not hidden.
+            assert court.law_breaks() == {
+                "L3": f"{row['session_id']}: billed 1000 Wh, fiscal records say {ENERGY_WH}"
+            }
+
+
+def away(*_question):
+    raise ChainUnavailable("the node is away")
+
+
+def bring(service, row, text):
+    """Bring a record to the contract past the service's outbox, as anybody may."""
+    record, terms = parse_record(text), terms_of(row)
+    with service.reading() as connection:
+        key = meter_key(connection, terms.meter_id, service.clock.now_s())
+    arguments = (
+        contract_tuple(terms),
+        opening_of(row).contract_tuple(),
+        record.payload,
+        signature_for_chain(record, key),
+    )
+    fields = {
+        "type": 2,
+        "chainId": service.identity.chain_id,
+        "nonce": 0,
+        "maxFeePerGas": 0,
+        "maxPriorityFeePerGas": 0,
+        "gas": 900_000,
+        "value": 0,
+        "data": service.contracts.vault.encode("closeWithOcmf", *arguments),
+        "to": bytes.fromhex(service.contracts.vault.address[2:]),
+    }
+    signed = Account.from_key(b"\x07" * 32).sign_transaction(fields)
+    service.gateway.send(bytes(signed.raw_transaction))
 
 
 class TestRegister:

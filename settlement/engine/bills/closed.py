@@ -11,6 +11,7 @@ from ledger.units import Micros, WattHours
 from settlement.engine.agreement import agree
 from settlement.engine.bills.billing import bill_session
 from settlement.engine.bills.transfers import moved
+from settlement.engine.intake import emit
 from settlement.engine.service import Service
 from settlement.pricing.statements import Rail, Statement
 from settlement.tables import charge_line, session
@@ -40,13 +41,24 @@ def note_closed(
         If the contract took less than price and fee come to, or gave back another amount.
     """
     session_id: str = row["session_id"]
-    billed = bill_session(service, connection, row, ended.energy_wh, row["record"])
+    # A meter may have signed more than one record of a session, after a power failure for one, and
+    # anybody may bring any of them. What the contract took by counts, and the other stays evidence.
+    is_by_other = row["energy_wh"] not in {None, ended.energy_wh}
+    record = None if is_by_other else row["record"]
+    if is_by_other:
+        emit(
+            connection,
+            "session_closed_otherwise",
+            trace_id=session_id,
+            at_s=service.clock.now_s(),
+            energy_wh=ended.energy_wh,
+            told_wh=row["energy_wh"],
+        )
+    billed = bill_session(service, connection, row, ended.energy_wh, record)
     charge = ended.charge_micros
     # The driver may have signed a higher total than the bill (closeCosigned), never a lower one.
     agree(f"charge of {session_id}", max(billed.charge_micros, charge), charge)
     agree(f"refund of {session_id}", row["deposit_micros"] - charge, ended.refund_micros)
-    if row["energy_wh"] is not None:
-        agree(f"energy of {session_id}", row["energy_wh"], ended.energy_wh)
     found = billed.statement(charge)
     _keep_lines(connection, session_id, found)
     connection.execute(
@@ -60,6 +72,7 @@ def note_closed(
             overrun_micros=max(billed.owed_micros - charge, 0),
             vat_micros=found.vat_micros(Rail.CHAIN),
             total_micros=found.total_micros,
+            record=record,
         )
     )
     return list(_moves(service, row, found, ended.energy_wh))

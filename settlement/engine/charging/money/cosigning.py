@@ -19,13 +19,13 @@ from settlement.engine.bills.billing import Billed, bill_session
 from settlement.engine.charging.money.ending import (
     Cosignature,
     closing_call,
-    closing_key,
     plan_closing,
 )
 from settlement.engine.charging.money.viewing import session_row, session_view
 from settlement.engine.finality import advance
 from settlement.engine.intake import Message, Outcome, emit, take
 from settlement.engine.service import Service, unwrap
+from settlement.engine.vault_postings import closing_key
 from settlement.tables import event, intent, session
 
 

@@ -11,6 +11,7 @@ from settlement.charging.terms import contract_tuple
 from settlement.engine.charging.running import opening_of, terms_of
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
+from settlement.engine.vault_postings import closing_key
 from settlement.metering.ocmf import parse_record
 from settlement.metering.ocmf_signatures import signature_for_chain
 
@@ -35,11 +36,6 @@ def plan_closing(service: Service, connection: Connection, found: RowMapping, ca
         trace_id=found["session_id"],
         call=call,
     )
-
-
-def closing_key(session_id: str) -> str:
-    """Return the business key of a session's closing."""
-    return f"close/{session_id}"
 
 
 def closing_call(
