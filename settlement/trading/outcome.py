@@ -22,6 +22,10 @@ class Order:
     """Where."""
     key: str = ""
     """Hash of the signed order as hex, or empty for the mandate."""
+    partner: str = ""
+    """Member to trade with if quantity and price are the same, or empty."""
+    solar: bool = False
+    """Of an offer: made by the sun. Of a bid: wants such energy if quantity and price are the same."""
 
 
 @dataclass(frozen=True, slots=True)
