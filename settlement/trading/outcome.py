@@ -25,7 +25,7 @@ class Order:
     partner: str = ""
     """Member to trade with if quantity and price are the same, or empty."""
     solar: bool = False
-    """Of an offer: made by the sun. Of a bid: wants such energy if quantity and price are the same."""
+    """Of an offer: made by the sun. Of a bid: wants that, quantity and price being the same."""
 
 
 @dataclass(frozen=True, slots=True)
