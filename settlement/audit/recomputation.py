@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
 
-from settlement.engine.market.intervals import Collected, collect
+from settlement.engine.market.collecting import Collected, collect
 from settlement.engine.service import Service
 from settlement.tables import line, run
 from settlement.trading.settle import IntervalInputs, Settlement, settle

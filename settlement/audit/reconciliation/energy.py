@@ -10,7 +10,7 @@ from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds, WattHours
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
 from settlement.audit.reconciliation.scope import Scope, run_trace
-from settlement.engine.market.intervals import Collected
+from settlement.engine.market.collecting import Collected
 from settlement.engine.roll import meter_key
 from settlement.engine.service import Service
 from settlement.metering.readings import Quality, Reading, Register

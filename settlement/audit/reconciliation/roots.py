@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, select
 from ledger.tables import checkpoint
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
 from settlement.audit.reconciliation.scope import Scope, run_trace
-from settlement.engine.market.intervals import Collected
+from settlement.engine.market.collecting import Collected
 from settlement.engine.service import Service
 from settlement.trading.settle import settle
 

@@ -1,0 +1,156 @@
+"""Collect an interval's inputs from what was measured and signed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
+from settlement.engine.market import feeder
+from settlement.engine.market.lanes import spendable
+from settlement.engine.market.measured import Metered, metered_parties, stations_energy
+from settlement.engine.market.members import mandates_in_force
+from settlement.engine.service import Service
+from settlement.metering.balance import FeederBalance
+from settlement.metering.readings import Register
+from settlement.tables import wallet
+from settlement.trading.book import Fees
+from settlement.trading.lines import Institutions
+from settlement.trading.mandates import Mandate, band_at, mandate_hash
+from settlement.trading.settle import IntervalInputs, Member
+
+_NEVER: Final = MicrosPerKilowattHour(2**63)
+"""Beyond every limit that a mandate can name."""
+_NO_ORDER: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """An interval's inputs, and what the ledger needs beside them."""
+
+    inputs: IntervalInputs
+    """What the pure function takes."""
+    metered: tuple[Metered, ...]
+    """Energy by party."""
+    stations_wh: WattHours
+    """What stations drew, in Wh."""
+    head: FeederBalance | None
+    """The feeder's balance, or None if its head was silent or measured less than was billed."""
+    joined: frozenset[str]
+    """Accounts that have a lane in the TradeLedger."""
+
+    @property
+    def losses_wh(self) -> WattHours | None:
+        """Losses on the feeder, in Wh, or None if its head was silent."""
+        return None if self.head is None else self.head.losses_wh
+
+
+def collect(
+    service: Service,
+    connection: Connection,
+    interval: int,
+    number: int,
+    *,
+    funds: Mapping[str, int] | None,
+) -> Collected:
+    """
+    Return the inputs of an interval from signed messages; ``funds`` as noted then, or as of now.
+
+    Whoever is not in ``funds`` has not joined the TradeLedger and takes no part.
+    Every station's energy is its operator's: the operator is one member for all its stations.
+    """
+    rules = service.rules
+    begin_s = rules.start_s(interval)
+    end_s = rules.end_s(interval)
+    metered = metered_parties(connection, begin_s, end_s)
+    stations = stations_energy(connection, interval)
+    operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
+    wallets = _wallets(connection)
+    mandates = mandates_in_force(connection, begin_s)
+    if funds is None:
+        funds = spendable(service, connection, begin_s)
+    members = tuple(
+        _member(service, one, wallets[one.party], mandates.get(one.party), begin_s, funds)
+        for one in (*metered, operator)
+    )
+    inputs = IntervalInputs(
+        run=number,
+        interval=interval,
+        members=members,
+        fees=Fees(rules.toll, rules.levy, rules.vat_bp),
+        institutions=Institutions(
+            grid=wallets[rules.grid_party],
+            state=wallets[rules.state_party],
+            supplier=rules.supplier_party,
+        ),
+        residual=(rules.residual_buys, rules.residual_sells[interval]),
+        salt_key=service.salt_key,
+    )
+    head = _head(service, connection, begin_s, end_s)
+    joined = frozenset(funds)
+    return Collected(inputs, (*metered, operator), stations, head, joined)
+
+
+def without_stations(collected: Collected, operator: str) -> IntervalInputs:
+    """Return the same interval as if no car had charged: what homes alone would trade."""
+    members = tuple(
+        replace(member, import_wh=WattHours(0)) if member.account == operator else member
+        for member in collected.inputs.members
+    )
+    return replace(collected.inputs, members=members)
+
+
+def _wallets(connection: Connection) -> dict[str, str]:
+    """Return the wallet of every party that has one."""
+    return {row.party: row.address for row in connection.execute(select(wallet))}
+
+
+def _member(
+    service: Service,
+    one: Metered,
+    account: str,
+    mandate: Mandate | None,
+    begin_s: UnixSeconds,
+    funds: Mapping[str, int],
+) -> Member:
+    """Return a party's interval; without a mandate or a lane it sells and buys at no price."""
+    if mandate is None or account not in funds:
+        return Member(
+            account=account,
+            import_wh=one.import_wh,
+            export_wh=one.export_wh,
+            sell_not_below=_NEVER,
+            buy_not_above=MicrosPerKilowattHour(-_NEVER),
+            spendable_micros=Micros(0),
+            order_hash=_NO_ORDER,
+            digests=one.digests,
+            estimated=one.estimated,
+        )
+    band = band_at(mandate, begin_s, service.rules.utc_offset_minutes)
+    return Member(
+        account=account,
+        import_wh=one.import_wh,
+        export_wh=one.export_wh,
+        sell_not_below=band.sell_not_below,
+        buy_not_above=band.buy_not_above,
+        spendable_micros=Micros(min(mandate.cap_micros, funds[account])),
+        order_hash=mandate_hash(mandate),
+        digests=one.digests,
+        estimated=one.estimated,
+    )
+
+
+def _head(
+    service: Service, connection: Connection, begin_s: UnixSeconds, end_s: UnixSeconds
+) -> FeederBalance | None:
+    taken, given = (
+        feeder.energy_between(connection, "feeder", register, begin_s, end_s)
+        for register in (Register.IMPORT, Register.EXPORT)
+    )
+    if taken is None or given is None:
+        return None
+    balance = feeder.measured(service, connection, begin_s, end_s, (taken, given))
+    # A fiscal record that came late counts here and was drawn earlier, when the head was read. What
+    # the head measured of this interval says nothing then.
+    return None if balance is not None and balance.losses_wh < 0 else balance
