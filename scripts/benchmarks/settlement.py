@@ -18,8 +18,10 @@ from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from settlement.metering.readings import Quality, Reading, Register, reading_digest
 from settlement.metering.signatures import Curve, MeterKey, MeterKind, verify_reading
 from settlement.trading.book import Fees
+from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions
 from settlement.trading.settle import IntervalInputs, Member, settle
+from settlement.trading.zones import ZoneTree
 
 COMMAND: Final = "scripts/bench settlement"
 
@@ -183,13 +185,14 @@ def _interval(members: int) -> IntervalInputs:
         interval=_START_S // _INTERVAL_S,
         members=tuple(_member(number) for number in range(members)),
         fees=Fees(
-            toll=MicrosPerKilowattHour(30_000),
             levy=MicrosPerKilowattHour(5_000),
             vat_bp=BasisPoints(2_000),
         ),
         institutions=Institutions("0x" + "f1" * 20, "0x" + "f2" * 20, "supplier"),
         residual=(MicrosPerKilowattHour(60_000), MicrosPerKilowattHour(300_000)),
         salt_key=bytes(range(32)),
+        tree=ZoneTree.single(local_toll=MicrosPerKilowattHour(30_000)),
+        mechanism=OneZone(),
     )
 
 
@@ -205,4 +208,5 @@ def _member(number: int) -> Member:
         order_hash=hashlib.sha256(seed).digest(),
         digests=tuple(hashlib.sha256(seed + bytes([register])).digest() for register in range(4)),
         estimated=False,
+        zone="feeder",
     )

@@ -51,14 +51,14 @@ def _difference(
 
 def _limits_of(inputs: IntervalInputs, outcome: Settlement) -> str | None:
     members = {member.account: member for member in inputs.members}
-    fees = inputs.fees.toll + inputs.fees.levy
+    fees = inputs.fees.levy + inputs.fees.platform
     for trade in outcome.trades:
-        price = outcome.price or 0
+        paid = trade.price + trade.toll + trade.congestion + fees
         seller, buyer = members[trade.seller], members[trade.buyer]
-        if price < seller.sell_not_below:
-            return f"{trade.seller} sold at {price}, below {seller.sell_not_below}"
-        if price + fees > buyer.buy_not_above:
-            return f"{trade.buyer} paid {price + fees}, above {buyer.buy_not_above}"
+        if trade.price < seller.sell_not_below:
+            return f"{trade.seller} sold at {trade.price}, below {seller.sell_not_below}"
+        if paid > buyer.buy_not_above:
+            return f"{trade.buyer} paid {paid}, above {buyer.buy_not_above}"
     for account, moved in outcome.deltas:
         member = members.get(account)
         if member is not None and -moved > member.spendable_micros:

@@ -1,5 +1,6 @@
 """Build the book: what was measured becomes offers and bids that members can pay for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,23 +11,26 @@ from ledger.units import (
     MicrosPerKilowattHour,
     WattHours,
 )
-from settlement.trading.clearing import Order
+from settlement.trading.outcome import Book, Order
+from settlement.trading.zones import ZoneTree
 
 _WH_PER_KWH: Final = 1_000
+_NO_FEE: Final = MicrosPerKilowattHour(0)
 NOTHING: Final = Micros(0)
 """No money."""
+_FEE_ROUNDINGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a buyer pays besides the energy."""
+    """What a buyer pays besides energy and grid; tolls belong to the zones."""
 
-    toll: MicrosPerKilowattHour
-    """To the grid operator."""
     levy: MicrosPerKilowattHour
     """To the state."""
     vat_bp: BasisPoints
-    """VAT on energy, toll and levy."""
+    """VAT on everything that a buyer pays."""
+    platform: MicrosPerKilowattHour = _NO_FEE
+    """To the platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Position:
 
     member: str
     """Wallet, lower case."""
+    zone: str
+    """Zone of its meters."""
     surplus_wh: WattHours
     """Energy left over, in Wh."""
     deficit_wh: WattHours
@@ -47,31 +53,48 @@ class Position:
     """The smaller of cap and free funds."""
 
 
+def book_of(positions: Sequence[Position], fees: Fees, tree: ZoneTree) -> Book:
+    """
+    Return what members offer and bid for; none for more than it can pay.
+
+    Where an energy price may be below zero, each seller's payment is rounded down on its own: a
+    buyer keeps a micro for each, VAT on them included, and one for each fee.
+    """
+    offers = tuple(order for one in positions if (order := offer_of(one)))
+    below_zero = any(order.limit < 0 for order in offers)
+    reserve = Micros(2 * len(offers) + _FEE_ROUNDINGS) if below_zero else NOTHING
+    bids = (bid_of(one, fees, tree, reserve) for one in positions)
+    return Book(offers, tuple(order for order in bids if order))
+
+
 def offer_of(position: Position) -> Order | None:
     """Return what the member offers, or None; at negative prices no more than it can pay for."""
     energy = position.surplus_wh
     if position.sell_not_below < 0:
         energy = affordable(energy, -position.sell_not_below, 0, position.spendable_micros)
-    return Order(position.member, energy, position.sell_not_below) if energy else None
+    if not energy:
+        return None
+    return Order(position.member, energy, position.sell_not_below, position.zone)
 
 
-def bid_of(position: Position, fees: Fees, reserve_micros: Micros = NOTHING) -> Order | None:
+def bid_of(
+    position: Position, fees: Fees, tree: ZoneTree, reserve_micros: Micros = NOTHING
+) -> Order | None:
     """
     Return what the member bids for, or None; no more than it can pay for at its own limit.
 
-    ``reserve_micros`` bounds what roundings may cost beyond that: where the energy's price is below
-    zero, each seller's payment is rounded down on its own.
-
-    What is beyond its funds is left to the residual supplier, so that one poor member never stops
-    a batch.
+    ``reserve_micros`` bounds what roundings may cost beyond that. What is beyond its funds is left
+    to the residual supplier, so that one poor member never stops a batch.
     """
-    covered = position.buy_not_above >= fees.toll + fees.levy
-    spendable = Micros(position.spendable_micros - (0 if covered else reserve_micros))
+    spendable = Micros(position.spendable_micros - reserve_micros)
     if spendable < 0:
         return None
     energy = affordable(position.deficit_wh, position.buy_not_above, fees.vat_bp, spendable)
-    limit = MicrosPerKilowattHour(position.buy_not_above - fees.toll - fees.levy)
-    return Order(position.member, energy, limit) if energy else None
+    if not energy:
+        return None
+    beside = fees.levy + fees.platform + tree.local_toll(position.zone)
+    limit = MicrosPerKilowattHour(position.buy_not_above - beside)
+    return Order(position.member, energy, limit, position.zone)
 
 
 def affordable(

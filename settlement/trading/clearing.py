@@ -10,18 +10,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ledger.units import MicrosPerKilowattHour, WattHours
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a member offers, or bids for, up to a limit."""
-
-    member: str
-    """Who."""
-    energy_wh: WattHours
-    """How much, in Wh, above zero."""
-    limit: MicrosPerKilowattHour
-    """Energy price limit; may be negative."""
+from settlement.trading.outcome import Book, Order, Outcome, Trade
+from settlement.trading.zones import ZoneTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,41 @@ def clear(offers: Iterable[Order], bids: Iterable[Order]) -> Clearing:
         sold=_allocate(supply, volume),
         bought=_allocate(demand, volume),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OneZone:
+    """The auction of a grid that is one zone."""
+
+    def clear(self, book: Book, tree: ZoneTree) -> Outcome:
+        """Return the trades at the one price, sellers and buyers in order."""
+        zone = tree.root.name
+        outcome = clear(book.offers, book.bids)
+        if outcome.price is None:
+            return Outcome((), {}, ())
+        toll, none = tree.path_toll(zone, zone), MicrosPerKilowattHour(0)
+        trades = tuple(
+            Trade(seller, buyer, energy, outcome.price, zone, zone, toll, none)
+            for seller, buyer, energy in pair(outcome.sold, outcome.bought)
+        )
+        return Outcome(trades, {zone: outcome.price}, ())
+
+
+def pair(
+    sold: Iterable[tuple[str, WattHours]], bought: Iterable[tuple[str, WattHours]]
+) -> tuple[tuple[str, str, WattHours], ...]:
+    """Return who sold to whom: sellers and buyers in order, at most one trade more than members."""
+    trades = []
+    sellers, buyers = list(sold), list(bought)
+    while sellers and buyers:
+        (seller, offered), (buyer, wanted) = sellers[0], buyers[0]
+        energy = WattHours(min(offered, wanted))
+        trades.append((seller, buyer, energy))
+        sellers[0] = (seller, WattHours(offered - energy))
+        buyers[0] = (buyer, WattHours(wanted - energy))
+        sellers = sellers[1:] if offered == energy else sellers
+        buyers = buyers[1:] if wanted == energy else buyers
+    return tuple(trades)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,18 @@ Turn trades and residuals into lines: who owes whom what, for which energy, on w
 One rounding for each (payer, payee, kind) of an interval. ``docs/reference/lines.md`` lists them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from ledger.units import Micros, MicrosPerKilowattHour, WattHours, cost_floor
 from settlement.pricing.billing import vat_on
 from settlement.trading.book import Fees
+from settlement.trading.outcome import Trade
+
+_WH_PER_KWH: Final = 1_000
 
 
 class Kind(StrEnum):
@@ -18,7 +23,9 @@ class Kind(StrEnum):
 
     ENERGY = "energy"
     TOLL = "toll"
+    CONGESTION = "congestion"
     LEVY = "levy"
+    PLATFORM = "platform"
     VAT = "vat"
     RESIDUAL = "residual"
 
@@ -28,18 +35,6 @@ class Rail(StrEnum):
 
     CHAIN = "chain"
     INVOICE = "invoice"
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """Energy that one member sold to another."""
-
-    seller: str
-    """Who sold."""
-    buyer: str
-    """Who bought."""
-    energy_wh: WattHours
-    """How much, in Wh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,67 +62,126 @@ class Institutions:
     """Who receives what is not energy."""
 
     grid: str
-    """Receives tolls."""
+    """Receives tolls and what binding caps add."""
     state: str
     """Receives levies and VAT."""
     supplier: str
     """Takes and gives residual energy."""
+    platform: str = ""
+    """Receives the platform's fee; empty if there is none."""
 
 
-def pair(
-    sold: Iterable[tuple[str, WattHours]], bought: Iterable[tuple[str, WattHours]]
-) -> tuple[Trade, ...]:
-    """Return who sold to whom: sellers and buyers in order, at most one trade more than members."""
-    trades = []
-    sellers, buyers = list(sold), list(bought)
-    while sellers and buyers:
-        (seller, offered), (buyer, wanted) = sellers[0], buyers[0]
-        energy = WattHours(min(offered, wanted))
-        trades.append(Trade(seller, buyer, energy))
-        sellers[0] = (seller, WattHours(offered - energy))
-        buyers[0] = (buyer, WattHours(wanted - energy))
-        sellers = sellers[1:] if offered == energy else sellers
-        buyers = buyers[1:] if wanted == energy else buyers
-    return tuple(trades)
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """All that one member sold to another in an interval, rounded once."""
+
+    seller: str
+    """Who sold."""
+    buyer: str
+    """Who bought."""
+    energy_wh: WattHours
+    """How much, in Wh."""
+    price: MicrosPerKilowattHour
+    """Price of a kWh; the mean, rounded down, where trades had several."""
+    amount_micros: Micros
+    """What it came to; below zero if the seller pays."""
+
+
+def sales_of(trades: Iterable[Trade]) -> tuple[Sale, ...]:
+    """Return what each pair traded, by seller, then buyer."""
+    energy: dict[tuple[str, str], int] = {}
+    exact: dict[tuple[str, str], int] = {}
+    for one in trades:
+        pair = (one.seller, one.buyer)
+        energy[pair] = energy.get(pair, 0) + one.energy_wh
+        exact[pair] = exact.get(pair, 0) + one.energy_wh * one.price
+    return tuple(
+        Sale(
+            *pair,
+            energy_wh=WattHours(energy[pair]),
+            price=MicrosPerKilowattHour(exact[pair] // energy[pair]),
+            amount_micros=_whole(exact[pair]),
+        )
+        for pair in sorted(energy)
+    )
+
+
+@dataclass(slots=True)
+class _Bought:
+    """What one buyer took: energy, its cost, and Wh x micros per kWh of its path."""
+
+    energy_wh: int = 0
+    cost_micros: int = 0
+    toll: int = 0
+    congestion: int = 0
 
 
 def community_lines(
-    trades: Iterable[Trade],
-    price: MicrosPerKilowattHour,
+    trades: Sequence[Trade],
+    sales: Iterable[Sale],
     fees: Fees,
     institutions: Institutions,
 ) -> tuple[Line, ...]:
-    """Return the lines of trades: energy by pair, then toll, levy and VAT by buyer."""
+    """Return the lines of trades: energy by pair, then what each buyer owes beside it."""
     lines = []
-    bases: dict[str, tuple[int, int]] = {}
+    bought: dict[str, _Bought] = defaultdict(_Bought)
+    for sale in sales:
+        bought[sale.buyer].cost_micros += sale.amount_micros
+        lines.append(_energy_line(sale))
     for trade in trades:
-        cost = cost_floor(trade.energy_wh, price)
-        energy, base = bases.get(trade.buyer, (0, 0))
-        bases[trade.buyer] = (energy + trade.energy_wh, base + cost)
-        payer, payee = (trade.buyer, trade.seller) if cost >= 0 else (trade.seller, trade.buyer)
-        amount = Micros(abs(cost))
-        lines.append(Line(payer, payee, Kind.ENERGY, Rail.CHAIN, trade.energy_wh, price, amount))
-    for buyer, (bought, base) in sorted(bases.items()):
-        lines += _fees(buyer, WattHours(bought), base, fees, institutions)
+        one = bought[trade.buyer]
+        one.energy_wh += trade.energy_wh
+        one.toll += trade.energy_wh * trade.toll
+        one.congestion += trade.energy_wh * trade.congestion
+    for buyer in sorted(bought):
+        lines += _fee_lines(buyer, bought[buyer], fees, institutions)
     return tuple(lines)
 
 
-def _fees(
-    buyer: str, energy_wh: WattHours, cost: int, fees: Fees, institutions: Institutions
-) -> list[Line]:
-    toll, levy = cost_floor(energy_wh, fees.toll), cost_floor(energy_wh, fees.levy)
-    vat = vat_on(Micros(max(0, cost + toll + levy)), fees.vat_bp)
-    none = MicrosPerKilowattHour(0)
-    rows = (
-        (institutions.grid, Kind.TOLL, fees.toll, toll),
-        (institutions.state, Kind.LEVY, fees.levy, levy),
-        (institutions.state, Kind.VAT, none, vat),
+def _energy_line(sale: Sale) -> Line:
+    pays = sale.amount_micros >= 0
+    return Line(
+        payer=sale.buyer if pays else sale.seller,
+        payee=sale.seller if pays else sale.buyer,
+        kind=Kind.ENERGY,
+        rail=Rail.CHAIN,
+        energy_wh=sale.energy_wh,
+        price=sale.price,
+        amount_micros=Micros(abs(sale.amount_micros)),
     )
-    return [
-        Line(buyer, payee, kind, Rail.CHAIN, energy_wh, price, amount)
-        for payee, kind, price, amount in rows
-        if amount
+
+
+def _fee_lines(
+    buyer: str, bought: _Bought, fees: Fees, institutions: Institutions
+) -> Iterator[Line]:
+    energy = WattHours(bought.energy_wh)
+    rows = [
+        (institutions.grid, Kind.TOLL, _mean(bought.toll, energy), _whole(bought.toll)),
+        (
+            institutions.grid,
+            Kind.CONGESTION,
+            _mean(bought.congestion, energy),
+            _whole(bought.congestion),
+        ),
+        (institutions.state, Kind.LEVY, fees.levy, cost_floor(energy, fees.levy)),
+        (institutions.platform, Kind.PLATFORM, fees.platform, cost_floor(energy, fees.platform)),
     ]
+    base = bought.cost_micros + sum(amount for _, _, _, amount in rows)
+    vat = vat_on(Micros(max(0, base)), fees.vat_bp)
+    rows.append((institutions.state, Kind.VAT, MicrosPerKilowattHour(0), vat))
+    for payee, kind, price, amount in rows:
+        if amount:
+            yield Line(buyer, payee, kind, Rail.CHAIN, energy, price, amount)
+
+
+def _mean(exact: int, energy_wh: WattHours) -> MicrosPerKilowattHour:
+    return MicrosPerKilowattHour(exact // energy_wh)
+
+
+def _whole(exact: int) -> Micros:
+    """Return Wh x micros per kWh in micros, its magnitude rounded down."""
+    magnitude = abs(exact) // _WH_PER_KWH
+    return Micros(-magnitude if exact < 0 else magnitude)
 
 
 def residual_lines(

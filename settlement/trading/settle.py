@@ -4,25 +4,24 @@ Settle an interval: the pure function from what was measured and signed to lines
 Same input, same output, in any order, on every machine.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from ledger.units import Micros, MicrosPerKilowattHour, WattHours, cost_floor
-from settlement.trading.book import Fees, Position, bid_of, offer_of
-from settlement.trading.clearing import Clearing, clear
+from ledger.units import Micros, MicrosPerKilowattHour, WattHours
+from settlement.trading.book import Fees, Position, book_of
 from settlement.trading.lines import (
     Institutions,
     Line,
-    Trade,
+    Sale,
     community_lines,
     deltas,
-    pair,
     residual_lines,
+    sales_of,
 )
+from settlement.trading.outcome import Mechanism, Outcome, Trade
 from settlement.trading.tree import EMPTY, Leaf, merkle_root, readings_hash, salt_of, trade_leaf
-
-_FEE_ROUNDINGS: Final = 3
+from settlement.trading.zones import ZoneTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Member:
     """Digests of the readings used, in order."""
     estimated: bool
     """Whether a reading was missing."""
+    zone: str
+    """Zone of its meters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +61,25 @@ class IntervalInputs:
     members: tuple[Member, ...]
     """Members, in any order."""
     fees: Fees
-    """Toll, levy, VAT."""
+    """Levy, VAT, platform."""
     institutions: Institutions
-    """Accounts of grid operator and state; name of the supplier."""
+    """Accounts of grid operator, state and platform; name of the supplier."""
     residual: tuple[MicrosPerKilowattHour, MicrosPerKilowattHour]
     """What the supplier pays for surplus, and what it asks."""
     salt_key: bytes
     """Key of every salt."""
+    tree: ZoneTree
+    """Zones, tolls and caps in force."""
+    mechanism: Mechanism
+    """Rule of trading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What an interval came to."""
 
-    price: MicrosPerKilowattHour | None
-    """Price of the zone, or None if nothing was traded."""
-    trades: tuple[Trade, ...]
-    """Who sold to whom."""
+    outcome: Outcome
+    """Who sold to whom, at which prices."""
     lines: tuple[Line, ...]
     """Who owes whom what."""
     deltas: tuple[tuple[str, int], ...]
@@ -91,28 +94,35 @@ class Settlement:
     """All members' deficit, in Wh."""
 
     @property
+    def trades(self) -> tuple[Trade, ...]:
+        """Who sold to whom."""
+        return self.outcome.trades
+
+    @property
     def traded_wh(self) -> WattHours:
-        """Sold between neighbours, in Wh."""
-        return WattHours(sum(trade.energy_wh for trade in self.trades))
+        """Sold between neighbors, in Wh."""
+        return self.outcome.traded_wh
+
+    @property
+    def price(self) -> MicrosPerKilowattHour | None:
+        """What a seller got for a kWh in the mean, rounded down; None if nothing was traded."""
+        if not self.traded_wh:
+            return None
+        exact = sum(trade.energy_wh * trade.price for trade in self.trades)
+        return MicrosPerKilowattHour(exact // self.traded_wh)
 
 
 def settle(inputs: IntervalInputs) -> Settlement:
     """Return lines, deltas and root; a member's own export covers its import first."""
     members = sorted(inputs.members, key=lambda member: member.account)
     positions = [_position(member) for member in members]
-    offers = [order for one in positions if (order := offer_of(one))]
-    # Each seller's payment may round by a micro, VAT goes with it, toll and levy round once.
-    reserve = Micros(2 * len(offers) + _FEE_ROUNDINGS)
-    outcome = clear(
-        offers, [order for one in positions if (order := bid_of(one, inputs.fees, reserve))]
-    )
-    trades = pair(outcome.sold, outcome.bought)
-    lines = _lines(inputs, positions, outcome, trades)
+    outcome = inputs.mechanism.clear(book_of(positions, inputs.fees, inputs.tree), inputs.tree)
+    sales = sales_of(outcome.trades)
+    lines = _lines(inputs, positions, outcome, sales)
     moved = deltas(lines)
-    leaves = _leaves(inputs, members, outcome, trades, moved)
+    leaves = _leaves(inputs, members, sales, moved)
     return Settlement(
-        price=outcome.price,
-        trades=trades,
+        outcome=outcome,
         lines=lines,
         deltas=moved,
         leaves=leaves,
@@ -126,6 +136,7 @@ def _position(member: Member) -> Position:
     net = member.export_wh - member.import_wh
     return Position(
         member=member.account,
+        zone=member.zone,
         surplus_wh=WattHours(max(0, net)),
         deficit_wh=WattHours(max(0, -net)),
         sell_not_below=member.sell_not_below,
@@ -137,21 +148,13 @@ def _position(member: Member) -> Position:
 def _lines(
     inputs: IntervalInputs,
     positions: Sequence[Position],
-    outcome: Clearing,
-    trades: tuple[Trade, ...],
+    outcome: Outcome,
+    sales: Sequence[Sale],
 ) -> tuple[Line, ...]:
-    sold, bought = dict(outcome.sold), dict(outcome.bought)
-    left_over = {
-        one.member: WattHours(one.surplus_wh - sold.get(one.member, 0)) for one in positions
-    }
-    lacking = {
-        one.member: WattHours(one.deficit_wh - bought.get(one.member, 0)) for one in positions
-    }
-    community = (
-        community_lines(trades, outcome.price, inputs.fees, inputs.institutions)
-        if outcome.price is not None
-        else ()
-    )
+    sold, bought = _energy(sales)
+    left_over = {one.member: WattHours(one.surplus_wh - sold[one.member]) for one in positions}
+    lacking = {one.member: WattHours(one.deficit_wh - bought[one.member]) for one in positions}
+    community = community_lines(outcome.trades, sales, inputs.fees, inputs.institutions)
     return community + residual_lines(
         {member: energy for member, energy in left_over.items() if energy},
         {member: energy for member, energy in lacking.items() if energy},
@@ -160,16 +163,29 @@ def _lines(
     )
 
 
+def _energy(sales: Sequence[Sale]) -> tuple[Counter[str], Counter[str]]:
+    """Return what each member sold, and what each bought, in Wh."""
+    sold: Counter[str] = Counter()
+    bought: Counter[str] = Counter()
+    for sale in sales:
+        sold[sale.seller] += sale.energy_wh
+        bought[sale.buyer] += sale.energy_wh
+    return sold, bought
+
+
 def _leaves(
     inputs: IntervalInputs,
     members: Sequence[Member],
-    outcome: Clearing,
-    trades: tuple[Trade, ...],
+    sales: Sequence[Sale],
     moved: tuple[tuple[str, int], ...],
 ) -> tuple[Leaf, ...]:
     """Return a leaf for every member and for every institution that money moved to."""
     known = {member.account: member for member in members}
-    net, sold, bought = dict(moved), dict(outcome.sold), dict(outcome.bought)
+    net = dict(moved)
+    sold, bought = _energy(sales)
+    made: dict[str, list[Sale]] = defaultdict(list)
+    for sale in sales:
+        made[sale.seller].append(sale)
     leaves = []
     for account in sorted({*known, *net}):
         member = known.get(account)
@@ -179,39 +195,31 @@ def _leaves(
                 interval=inputs.interval,
                 account=account,
                 net_micros=net.get(account, 0),
-                wh_in=bought.get(account, 0),
-                wh_out=sold.get(account, 0),
+                wh_in=bought[account],
+                wh_out=sold[account],
                 order_hash=member.order_hash if member else EMPTY,
                 readings_hash=(
                     readings_hash(member.digests, estimated=member.estimated) if member else EMPTY
                 ),
-                trades_root=_trades_root(inputs, account, outcome.price, trades),
+                trades_root=_trades_root(inputs, made[account]),
                 salt=salt_of(inputs.salt_key, inputs.run, account),
             )
         )
     return tuple(leaves)
 
 
-def _trades_root(
-    inputs: IntervalInputs,
-    seller: str,
-    price: MicrosPerKilowattHour | None,
-    trades: tuple[Trade, ...],
-) -> bytes:
-    """Return the root over what ``seller`` sold, by buyer."""
-    if price is None:
-        return EMPTY
+def _trades_root(inputs: IntervalInputs, sales: Sequence[Sale]) -> bytes:
+    """Return the root over what one seller sold, by buyer."""
     return merkle_root(
         [
             trade_leaf(
-                seller,
-                trade.buyer,
-                trade.energy_wh,
-                price,
-                cost_floor(trade.energy_wh, price),
-                salt_of(inputs.salt_key, inputs.run, seller, trade.buyer),
+                sale.seller,
+                sale.buyer,
+                sale.energy_wh,
+                sale.price,
+                sale.amount_micros,
+                salt_of(inputs.salt_key, inputs.run, sale.seller, sale.buyer),
             )
-            for trade in sorted(trades, key=lambda trade: trade.buyer)
-            if trade.seller == seller
+            for sale in sales
         ]
     )

@@ -86,6 +86,10 @@ class ZoneTree:
         """The zone that has no parent."""
         return self.zones[0]
 
+    def local_toll(self, zone: str) -> MicrosPerKilowattHour:
+        """Return the toll of what is bought in a zone, per kWh."""
+        return self.zones[self.index[zone]].local_toll
+
     def edge_tolls(self, seller_zone: str, buyer_zone: str) -> MicrosPerKilowattHour:
         """Return the tolls of the edges between two zones, per kWh; 0 within one."""
         one, other = self.index[seller_zone], self.index[buyer_zone]
@@ -101,8 +105,9 @@ class ZoneTree:
 
     def path_toll(self, seller_zone: str, buyer_zone: str) -> MicrosPerKilowattHour:
         """Return what a buyer pays for the grid per kWh: its local toll and the edges between."""
-        local = self.zones[self.index[buyer_zone]].local_toll
-        return MicrosPerKilowattHour(local + self.edge_tolls(seller_zone, buyer_zone))
+        return MicrosPerKilowattHour(
+            self.local_toll(buyer_zone) + self.edge_tolls(seller_zone, buyer_zone)
+        )
 
 
 def _check(zone: Zone) -> None:

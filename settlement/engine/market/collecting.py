@@ -16,13 +16,27 @@ from settlement.metering.balance import FeederBalance
 from settlement.metering.readings import Register
 from settlement.tables import wallet
 from settlement.trading.book import Fees
+from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions
-from settlement.trading.mandates import Mandate, band_at, mandate_hash
+from settlement.trading.mandates import Band, Mandate, band_at, mandate_hash
 from settlement.trading.settle import IntervalInputs, Member
+from settlement.trading.zones import ZoneTree
 
 _NEVER: Final = MicrosPerKilowattHour(2**63)
 """Beyond every limit that a mandate can name."""
 _NO_ORDER: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a member's mandate allows in an interval."""
+
+    band: Band
+    """Limits in force."""
+    spendable_micros: Micros
+    """The smaller of cap and free funds, in micros."""
+    order_hash: bytes
+    """Struct hash of the mandate, 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +79,26 @@ def collect(
     end_s = rules.end_s(interval)
     metered = metered_parties(connection, begin_s, end_s)
     stations = stations_energy(connection, interval)
+    tree = ZoneTree.single(local_toll=rules.toll)
     operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
     if funds is None:
         funds = spendable(service, connection, begin_s)
     members = tuple(
-        _member(service, one, wallets[one.party], mandates.get(one.party), begin_s, funds)
+        _member(
+            one,
+            account := wallets[one.party],
+            _standing(service, mandates.get(one.party), funds.get(account), begin_s),
+            tree.root.name,
+        )
         for one in (*metered, operator)
     )
     inputs = IntervalInputs(
         run=number,
         interval=interval,
         members=members,
-        fees=Fees(rules.toll, rules.levy, rules.vat_bp),
+        fees=Fees(rules.levy, rules.vat_bp),
         institutions=Institutions(
             grid=wallets[rules.grid_party],
             state=wallets[rules.state_party],
@@ -86,6 +106,8 @@ def collect(
         ),
         residual=(rules.residual_buys, rules.residual_sells[interval]),
         salt_key=service.salt_key,
+        tree=tree,
+        mechanism=OneZone(),
     )
     head = _head(service, connection, begin_s, end_s)
     joined = frozenset(funds)
@@ -106,38 +128,34 @@ def _wallets(connection: Connection) -> dict[str, str]:
     return {row.party: row.address for row in connection.execute(select(wallet))}
 
 
-def _member(
-    service: Service,
-    one: Metered,
-    account: str,
-    mandate: Mandate | None,
-    begin_s: UnixSeconds,
-    funds: Mapping[str, int],
-) -> Member:
+def _member(one: Metered, account: str, standing: Standing | None, zone: str) -> Member:
     """Return a party's interval; without a mandate or a lane it sells and buys at no price."""
-    if mandate is None or account not in funds:
-        return Member(
-            account=account,
-            import_wh=one.import_wh,
-            export_wh=one.export_wh,
-            sell_not_below=_NEVER,
-            buy_not_above=MicrosPerKilowattHour(-_NEVER),
-            spendable_micros=Micros(0),
-            order_hash=_NO_ORDER,
-            digests=one.digests,
-            estimated=one.estimated,
-        )
-    band = band_at(mandate, begin_s, service.rules.utc_offset_minutes)
     return Member(
         account=account,
         import_wh=one.import_wh,
         export_wh=one.export_wh,
-        sell_not_below=band.sell_not_below,
-        buy_not_above=band.buy_not_above,
-        spendable_micros=Micros(min(mandate.cap_micros, funds[account])),
-        order_hash=mandate_hash(mandate),
+        sell_not_below=standing.band.sell_not_below if standing else _NEVER,
+        buy_not_above=(standing.band.buy_not_above if standing else MicrosPerKilowattHour(-_NEVER)),
+        spendable_micros=standing.spendable_micros if standing else Micros(0),
+        order_hash=standing.order_hash if standing else _NO_ORDER,
         digests=one.digests,
         estimated=one.estimated,
+        zone=zone,
+    )
+
+
+def _standing(
+    service: Service,
+    mandate: Mandate | None,
+    funds_micros: int | None,
+    begin_s: UnixSeconds,
+) -> Standing | None:
+    if mandate is None or funds_micros is None:
+        return None
+    return Standing(
+        band=band_at(mandate, begin_s, service.rules.utc_offset_minutes),
+        spendable_micros=Micros(min(mandate.cap_micros, funds_micros)),
+        order_hash=mandate_hash(mandate),
     )
 
 

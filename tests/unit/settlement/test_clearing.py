@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settlement.trading.clearing import Clearing, Order, clear, pro_rata
+from settlement.trading.clearing import Clearing, clear, pro_rata
+from settlement.trading.outcome import Order
 
 rows = st.lists(
     st.tuples(st.sampled_from("abcd"), st.integers(1, 40), st.integers(-8, 8)), max_size=6
@@ -14,7 +15,7 @@ rows = st.lists(
 
 
 def orders(side, given_rows):
-    return [Order(side + name, energy, limit) for name, energy, limit in given_rows]
+    return [Order(side + name, energy, limit, "feeder") for name, energy, limit in given_rows]
 
 
 def welfare_of(combination, limits):
@@ -44,8 +45,8 @@ class TestClear:
     @settings(max_examples=150, deadline=None)
     def test_no_allocation_at_all_has_more_welfare(self, offers, bids):
         outcome = clear(
-            [Order(f"s{n}", *row) for n, row in enumerate(offers)],
-            [Order(f"b{n}", *row) for n, row in enumerate(bids)],
+            [Order(f"s{n}", *row, "feeder") for n, row in enumerate(offers)],
+            [Order(f"b{n}", *row, "feeder") for n, row in enumerate(bids)],
         )
         paid = sum(bids[int(name[1:])][1] * energy for name, energy in outcome.bought)
         cost = sum(offers[int(name[1:])][1] * energy for name, energy in outcome.sold)
@@ -57,8 +58,11 @@ class TestClear:
         self, offers, bids
     ):
         outcome = clear(
-            [Order(f"s{n}", energy, 3 * limit) for n, (energy, limit) in enumerate(offers)],
-            [Order(f"b{n}", energy, 3 * limit) for n, (energy, limit) in enumerate(bids)],
+            [
+                Order(f"s{n}", energy, 3 * limit, "feeder")
+                for n, (energy, limit) in enumerate(offers)
+            ],
+            [Order(f"b{n}", energy, 3 * limit, "feeder") for n, (energy, limit) in enumerate(bids)],
         )
         if outcome.price is None:
             assert not any(offer[1] <= bid[1] for offer in offers for bid in bids)
@@ -117,18 +121,18 @@ class TestClear:
         ("offers", "bids"),
         [
             ([], []),
-            ([Order("s", 5, 1)], []),
-            ([], [Order("b", 5, 1)]),
-            ([Order("s", 5, 2)], [Order("b", 5, 1)]),
-            ([Order("s", 0, 1)], [Order("b", 5, 2)]),
-            ([Order("s", -5, 1)], [Order("b", 5, 2)]),
+            ([Order("s", 5, 1, "feeder")], []),
+            ([], [Order("b", 5, 1, "feeder")]),
+            ([Order("s", 5, 2, "feeder")], [Order("b", 5, 1, "feeder")]),
+            ([Order("s", 0, 1, "feeder")], [Order("b", 5, 2, "feeder")]),
+            ([Order("s", -5, 1, "feeder")], [Order("b", 5, 2, "feeder")]),
         ],
     )
     def test_without_limits_that_meet_nothing_is_traded(self, offers, bids):
         assert clear(offers, bids) == Clearing(None, (), ())
 
     def test_limits_that_just_meet_trade(self):
-        outcome = clear([Order("s", 5, 7)], [Order("b", 3, 7)])
+        outcome = clear([Order("s", 5, 7, "feeder")], [Order("b", 3, 7, "feeder")])
         assert outcome == Clearing(7, (("s", 3),), (("b", 3),))
 
     @pytest.mark.parametrize(
@@ -150,15 +154,19 @@ class TestClear:
     )
     def test_of_a_known_book_gives_this_price(self, offers, bids, price):
         made = clear(
-            [Order(f"s{n}", *row) for n, row in enumerate(offers)],
-            [Order(f"b{n}", *row) for n, row in enumerate(bids)],
+            [Order(f"s{n}", *row, "feeder") for n, row in enumerate(offers)],
+            [Order(f"b{n}", *row, "feeder") for n, row in enumerate(bids)],
         )
         assert made.price == price
 
     def test_at_the_margin_all_share_alike(self):
         outcome = clear(
-            [Order("first", 10, 1), Order("big", 60, 2), Order("small", 30, 2)],
-            [Order("b", 40, 5)],
+            [
+                Order("first", 10, 1, "feeder"),
+                Order("big", 60, 2, "feeder"),
+                Order("small", 30, 2, "feeder"),
+            ],
+            [Order("b", 40, 5, "feeder")],
         )
         assert dict(outcome.sold) == {"first": 10, "big": 20, "small": 10}
         assert outcome.price == 2

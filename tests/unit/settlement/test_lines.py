@@ -5,20 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.trading.book import Fees
+from settlement.trading.clearing import pair
 from settlement.trading.lines import (
     Institutions,
     Kind,
     Line,
     Rail,
-    Trade,
+    Sale,
     community_lines,
     deltas,
-    pair,
     residual_lines,
+    sales_of,
 )
+from settlement.trading.outcome import Trade
 
-INSTITUTIONS = Institutions("grid", "state", "supplier")
-FEES = Fees(toll=30_000, levy=5_000, vat_bp=2_000)
+INSTITUTIONS = Institutions("grid", "state", "supplier", "platform")
+TOLL = 30_000
+FEES = Fees(levy=5_000, vat_bp=2_000)
 
 sides = st.lists(st.integers(1, 5_000), min_size=1, max_size=6)
 
@@ -42,7 +45,16 @@ def balanced(sold, bought):
 
 markets = st.builds(balanced, sides, sides)
 prices = st.integers(-500_000, 500_000)
-fees_of = st.builds(Fees, st.integers(0, 100_000), st.integers(0, 50_000), st.integers(0, 10_000))
+rates = st.integers(0, 50_000)
+fees_of = st.builds(Fees, rates, st.integers(0, 10_000), rates)
+
+
+def sold_at(pairs, price, toll=TOLL, congestion=0):
+    return [Trade(s, b, energy, price, "z", "z", toll, congestion) for s, b, energy in pairs]
+
+
+def lines_of(trades, fees=FEES):
+    return community_lines(trades, sales_of(trades), fees, INSTITUTIONS)
 
 
 class TestPair:
@@ -52,9 +64,9 @@ class TestPair:
         sold, bought = market
         trades = pair(sold, bought)
         for member, energy in sold:
-            assert sum(t.energy_wh for t in trades if t.seller == member) == energy
+            assert sum(wh for seller, _, wh in trades if seller == member) == energy
         for member, energy in bought:
-            assert sum(t.energy_wh for t in trades if t.buyer == member) == energy
+            assert sum(wh for _, buyer, wh in trades if buyer == member) == energy
 
     @given(markets)
     @settings(deadline=None)
@@ -62,53 +74,81 @@ class TestPair:
         sold, bought = market
         trades = pair(sold, bought)
         assert len(trades) < len(sold) + len(bought)
-        assert len({(t.seller, t.buyer) for t in trades}) == len(trades)
-        assert all(t.energy_wh > 0 for t in trades)
+        assert len({trade[:2] for trade in trades}) == len(trades)
+        assert all(energy > 0 for _, _, energy in trades)
 
     def test_goes_through_both_sides_in_order(self):
         assert pair([("a", 3), ("b", 4)], [("x", 5), ("y", 2)]) == (
-            Trade("a", "x", 3),
-            Trade("b", "x", 2),
-            Trade("b", "y", 2),
+            ("a", "x", 3),
+            ("b", "x", 2),
+            ("b", "y", 2),
         )
 
     def test_of_nothing_is_nothing(self):
         assert pair([], []) == ()
 
 
+class TestSales:
+    def test_of_one_pair_are_one_rounded_once_and_priced_in_the_mean(self):
+        trades = [*sold_at([("s", "b", 3)], 500), *sold_at([("s", "b", 5)], 1_100)]
+        assert sales_of(trades) == (Sale("s", "b", 8, (1_500 + 5_500) // 8, 7),)
+
+    def test_that_several_prices_pay_off_to_less_than_nothing_are_rounded_towards_it(self):
+        trades = [*sold_at([("s", "b", 3)], -1_500), *sold_at([("s", "b", 1)], 100)]
+        assert [sale.amount_micros for sale in sales_of(trades)] == [-4]
+
+
 class TestCommunityLines:
-    def test_of_one_trade_are_energy_toll_levy_and_vat(self):
-        assert community_lines([Trade("s", "b", 2_500)], 100_000, FEES, INSTITUTIONS) == (
+    def test_of_one_trade_are_energy_toll_congestion_levy_platform_and_vat(self):
+        fees = Fees(levy=5_000, vat_bp=2_000, platform=1_000)
+        assert lines_of(sold_at([("s", "b", 2_500)], 100_000, 30_000, 4_000), fees) == (
             Line("b", "s", Kind.ENERGY, Rail.CHAIN, 2_500, 100_000, 250_000),
             Line("b", "grid", Kind.TOLL, Rail.CHAIN, 2_500, 30_000, 75_000),
+            Line("b", "grid", Kind.CONGESTION, Rail.CHAIN, 2_500, 4_000, 10_000),
             Line("b", "state", Kind.LEVY, Rail.CHAIN, 2_500, 5_000, 12_500),
-            Line("b", "state", Kind.VAT, Rail.CHAIN, 2_500, 0, 67_500),
+            Line("b", "platform", Kind.PLATFORM, Rail.CHAIN, 2_500, 1_000, 2_500),
+            Line("b", "state", Kind.VAT, Rail.CHAIN, 2_500, 0, 70_000),
         )
 
-    @given(markets, prices, fees_of)
+    @given(markets, prices, fees_of, rates, rates)
     @settings(max_examples=200, deadline=None)
-    def test_round_once_for_each_pair_and_once_for_each_buyer(self, market, price, fees):
-        trades = pair(*market)
-        lines = community_lines(trades, price, fees, INSTITUTIONS)
+    def test_round_once_for_each_pair_and_once_for_each_buyer(
+        self, market, price, fees, toll, congestion
+    ):
+        trades = sold_at(pair(*market), price, toll, congestion)
+        lines = lines_of(trades, fees)
         energy = [one for one in lines if one.kind is Kind.ENERGY]
-        assert [one.amount_micros for one in energy] == [
+        assert sorted(one.amount_micros for one in energy) == sorted(
             one.energy_wh * abs(price) // 1_000 for one in trades
-        ]
+        )
         for buyer, wh in market[1]:
             owed = {one.kind: one.amount_micros for one in lines if one.payer == buyer}
-            toll, levy = wh * fees.toll // 1_000, wh * fees.levy // 1_000
+            rated = {
+                Kind.TOLL: toll,
+                Kind.CONGESTION: congestion,
+                Kind.LEVY: fees.levy,
+                Kind.PLATFORM: fees.platform,
+            }
+            asked = {kind: wh * rate // 1_000 for kind, rate in rated.items()}
             signed = 1 if price >= 0 else -1
             cost = sum(
                 signed * (t.energy_wh * abs(price) // 1_000) for t in trades if t.buyer == buyer
             )
-            vat = max(0, cost + toll + levy) * fees.vat_bp // 10_000
-            found = [owed.get(kind, 0) for kind in (Kind.TOLL, Kind.LEVY, Kind.VAT)]
-            assert found == [toll, levy, vat]
+            asked[Kind.VAT] = max(0, cost + sum(asked.values())) * fees.vat_bp // 10_000
+            assert {kind: owed.get(kind, 0) for kind in asked} == asked
+
+    def test_add_up_a_path_exactly_before_they_round(self):
+        trades = [
+            *sold_at([("s", "b", 1)], 0, toll=600),
+            *sold_at([("t", "b", 1)], 0, toll=1_500),
+        ]
+        (toll,) = [one for one in lines_of(trades, Fees(0, 0)) if one.kind is Kind.TOLL]
+        assert (toll.energy_wh, toll.price, toll.amount_micros) == (2, 1_050, 2)
 
     @given(markets, prices, fees_of)
     @settings(max_examples=200, deadline=None)
     def test_sum_to_zero_on_the_chain_rail(self, market, price, fees):
-        lines = community_lines(pair(*market), price, fees, INSTITUTIONS)
+        lines = lines_of(sold_at(pair(*market), price, congestion=77), fees)
         moved = deltas(lines)
         assert sum(amount for _, amount in moved) == 0
         assert {one.rail for one in lines} == {Rail.CHAIN}
@@ -117,8 +157,14 @@ class TestCommunityLines:
     @given(markets, prices, fees_of)
     @settings(max_examples=100, deadline=None)
     def test_pay_every_kind_to_its_payee(self, market, price, fees):
-        payees = {Kind.TOLL: "grid", Kind.LEVY: "state", Kind.VAT: "state"}
-        for one in community_lines(pair(*market), price, fees, INSTITUTIONS):
+        payees = {
+            Kind.TOLL: "grid",
+            Kind.CONGESTION: "grid",
+            Kind.LEVY: "state",
+            Kind.PLATFORM: "platform",
+            Kind.VAT: "state",
+        }
+        for one in lines_of(sold_at(pair(*market), price, congestion=77), fees):
             if one.kind is Kind.ENERGY:
                 assert one.payer[0] + one.payee[0] == ("bs" if price >= 0 else "sb") or (
                     one.amount_micros == 0
@@ -128,15 +174,15 @@ class TestCommunityLines:
                 assert one.amount_micros > 0
 
     def test_at_a_negative_price_the_seller_pays_and_the_magnitude_is_floored(self):
-        lines = community_lines([Trade("s", "b", 3)], -1_500, Fees(0, 0, 2_000), INSTITUTIONS)
+        lines = lines_of(sold_at([("s", "b", 3)], -1_500, toll=0), Fees(0, 2_000))
         assert lines == (Line("s", "b", Kind.ENERGY, Rail.CHAIN, 3, -1_500, 4),)
 
     def test_no_vat_is_owed_on_less_than_nothing(self):
-        lines = community_lines([Trade("s", "b", 1_000)], -40_000, FEES, INSTITUTIONS)
+        lines = lines_of(sold_at([("s", "b", 1_000)], -40_000))
         assert [one.kind for one in lines] == [Kind.ENERGY, Kind.TOLL, Kind.LEVY]
 
     def test_without_fees_there_are_no_lines_of_them(self):
-        lines = community_lines([Trade("s", "b", 1_000)], 1, Fees(0, 0, 0), INSTITUTIONS)
+        lines = lines_of(sold_at([("s", "b", 1_000)], 1, toll=0), Fees(0, 0))
         assert [one.kind for one in lines] == [Kind.ENERGY]
 
 

@@ -4,13 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.trading.book import Fees
-from settlement.trading.clearing import Order, clear
+from settlement.trading.clearing import OneZone, clear
 from settlement.trading.lines import Institutions, Kind, Rail
+from settlement.trading.outcome import Order
 from settlement.trading.settle import IntervalInputs, Member, settle
 from settlement.trading.tree import EMPTY, check_proof, merkle_proof, merkle_root
+from settlement.trading.zones import ZoneTree
 
 INSTITUTIONS = Institutions("0x" + "f1" * 20, "0x" + "f2" * 20, "supplier")
-FEES = Fees(toll=30_000, levy=5_000, vat_bp=2_000)
+TOLL = 30_000
+FEES = Fees(levy=5_000, vat_bp=2_000)
 
 
 def member(n, imported=0, exported=0, sell=90_000, buy=180_000, spendable=10**9):
@@ -24,10 +27,11 @@ def member(n, imported=0, exported=0, sell=90_000, buy=180_000, spendable=10**9)
         order_hash=bytes([n]) * 32,
         digests=(bytes([n]) * 32,),
         estimated=False,
+        zone="feeder",
     )
 
 
-def inputs(*members, fees=FEES):
+def inputs(*members, fees=FEES, toll=TOLL):
     return IntervalInputs(
         run=1,
         interval=415_063,
@@ -36,6 +40,8 @@ def inputs(*members, fees=FEES):
         institutions=INSTITUTIONS,
         residual=(60_000, 300_000),
         salt_key=b"k" * 32,
+        tree=ZoneTree.single(local_toll=toll),
+        mechanism=OneZone(),
     )
 
 
@@ -45,14 +51,15 @@ def many_small_sellers(draw):
     limit = draw(st.integers(-60_000, 60_000))
     sellers = [member(n + 1, exported=draw(st.integers(1, 3)), sell=limit) for n in range(20)]
     wanted = sum(one.export_wh for one in sellers)
-    fees = Fees(draw(st.integers(0, 40_000)), draw(st.integers(0, 9_999)), 2_000)
+    toll = draw(st.integers(0, 40_000))
+    fees = Fees(draw(st.integers(0, 9_999)), 2_000)
     buyer = member(
         99,
         imported=wanted,
         buy=draw(st.integers(-40_000, 60_000)),
         spendable=draw(st.integers(0, 4_000)),
     )
-    return buyer, inputs(*sellers, buyer, fees=fees)
+    return buyer, inputs(*sellers, buyer, fees=fees, toll=toll)
 
 
 members_of = st.lists(
@@ -97,13 +104,15 @@ class TestSettle:
     def test_twenty_roundings_do_not_overdraw_a_buyer_without_funds(self):
         sellers = [member(n + 1, exported=1, sell=-35_500) for n in range(20)]
         buyer = member(99, imported=20, buy=0, spendable=0)
-        fees = Fees(toll=30_500, levy=5_000, vat_bp=2_000)
-        assert dict(settle(inputs(*sellers, buyer, fees=fees)).deltas).get(buyer.account, 0) >= 0
+        assert dict(settle(inputs(*sellers, buyer, toll=30_500)).deltas).get(buyer.account, 0) >= 0
 
     def test_two_equal_bids_fill_like_one(self):
-        offers = [Order("seller", 3_000, 90_000)]
-        once = clear(offers, [Order("buyer", 3_000, 150_000)])
-        split = clear(offers, [Order("buyer", 1_000, 150_000), Order("buyer", 2_000, 150_000)])
+        offers = [Order("seller", 3_000, 90_000, "feeder")]
+        once = clear(offers, [Order("buyer", 3_000, 150_000, "feeder")])
+        split = clear(
+            offers,
+            [Order("buyer", 1_000, 150_000, "feeder"), Order("buyer", 2_000, 150_000, "feeder")],
+        )
         assert once == split
         assert dict(split.bought) == {"buyer": 3_000}
 
@@ -148,7 +157,7 @@ class TestSettle:
         known = {one.account: one for one in members}
         for trade in outcome.trades:
             assert outcome.price >= known[trade.seller].sell_not_below
-            assert outcome.price + FEES.toll + FEES.levy <= known[trade.buyer].buy_not_above
+            assert outcome.price + TOLL + FEES.levy <= known[trade.buyer].buy_not_above
         for account, moved in outcome.deltas:
             if account in known:
                 assert -moved <= known[account].spendable_micros
@@ -183,8 +192,8 @@ class TestClear:
     @settings(max_examples=500, deadline=None)
     def test_welfare_is_the_best_there_is(self, offers, bids):
         outcome = clear(
-            [Order(f"s{n}", energy, limit) for n, (energy, limit) in enumerate(offers)],
-            [Order(f"b{n}", energy, limit) for n, (energy, limit) in enumerate(bids)],
+            [Order(f"s{n}", energy, limit, "feeder") for n, (energy, limit) in enumerate(offers)],
+            [Order(f"b{n}", energy, limit, "feeder") for n, (energy, limit) in enumerate(bids)],
         )
         paid = sum(bids[int(name[1:])][1] * energy for name, energy in outcome.bought)
         cost = sum(offers[int(name[1:])][1] * energy for name, energy in outcome.sold)
@@ -195,8 +204,11 @@ class TestClear:
     @settings(max_examples=500, deadline=None)
     def test_the_price_supports_the_allocation(self, offers, bids):
         outcome = clear(
-            [Order(f"s{n}", energy, 2 * limit) for n, (energy, limit) in enumerate(offers)],
-            [Order(f"b{n}", energy, 2 * limit) for n, (energy, limit) in enumerate(bids)],
+            [
+                Order(f"s{n}", energy, 2 * limit, "feeder")
+                for n, (energy, limit) in enumerate(offers)
+            ],
+            [Order(f"b{n}", energy, 2 * limit, "feeder") for n, (energy, limit) in enumerate(bids)],
         )
         if outcome.price is None:
             return
@@ -213,7 +225,7 @@ class TestClear:
                 assert f"b{n}" not in bought
 
     def test_the_midpoint_is_rounded_down_below_zero_too(self):
-        outcome = clear([Order("s", 1, -6)], [Order("b", 1, -3)])
+        outcome = clear([Order("s", 1, -6, "feeder")], [Order("b", 1, -3, "feeder")])
         assert outcome.price == -5
 
 

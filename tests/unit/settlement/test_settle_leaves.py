@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.units import cost_floor
 from settlement.trading.book import Fees
+from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions, Kind, Rail
 from settlement.trading.settle import IntervalInputs, Member, settle
 from settlement.trading.tree import (
@@ -20,9 +21,11 @@ from settlement.trading.tree import (
     salt_of,
     trade_leaf,
 )
+from settlement.trading.zones import ZoneTree
 
 GRID, STATE = "0x" + "f1" * 20, "0x" + "f2" * 20
-FEES = Fees(toll=30_000, levy=5_000, vat_bp=2_000)
+TOLL = 30_000
+FEES = Fees(levy=5_000, vat_bp=2_000)
 KEY = b"k" * 32
 
 
@@ -41,6 +44,7 @@ def member(n, **changes):
         order_hash=bytes([n]) * 32,
         digests=(bytes([n]) * 32, bytes([n + 100]) * 32),
         estimated=False,
+        zone="feeder",
     )
     return dataclasses.replace(whole, **changes)
 
@@ -54,6 +58,8 @@ def settled(*members, fees=FEES, **changes):
         institutions=Institutions(GRID, STATE, "supplier"),
         residual=(60_000, 300_000),
         salt_key=KEY,
+        tree=ZoneTree.single(local_toll=TOLL),
+        mechanism=OneZone(),
     )
     return settle(dataclasses.replace(whole, **changes))
 
@@ -100,7 +106,7 @@ class TestResidual:
     def test_fees_can_be_all_that_keeps_limits_apart(self):
         members = member(1, export_wh=1_000), member(2, import_wh=1_000, buy_not_above=124_999)
         assert settled(*members).traded_wh == 0
-        assert settled(*members, fees=Fees(30_000, 4_999, 2_000)).traded_wh == 1_000
+        assert settled(*members, fees=Fees(4_999, 2_000)).traded_wh == 1_000
 
     def test_is_not_limited_by_funds(self):
         outcome = settled(member(2, import_wh=2_000, spendable_micros=0))
@@ -246,7 +252,7 @@ class TestSettlement:
             if sales:
                 assert moved.get(one.account, 0) == sum(cost_floor(e, outcome.price) for e in sales)
         tolls = [
-            sum(t.energy_wh for t in outcome.trades if t.buyer == one.account) * FEES.toll // 1_000
+            sum(t.energy_wh for t in outcome.trades if t.buyer == one.account) * TOLL // 1_000
             for one in members
         ]
         assert moved.get(GRID, 0) == sum(tolls)
