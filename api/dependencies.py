@@ -38,6 +38,8 @@ class Context:
     """How the service started."""
     stations: Switchboard = field(default_factory=Switchboard)
     """Where connected stations are asked to do something."""
+    readings_came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when readings were taken, so that an interval need not wait for the next pulse."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop, so that streams end."""
     issuer: Issuer = field(default_factory=Issuer)

@@ -27,6 +27,7 @@ from api.delivery.deliverer import telling
 from api.dependencies import Context
 from api.desk import Desk
 from api.live.attendant import attended
+from api.live.timekeeper import timekept
 from api.settings import Settings
 from api.tls import tls_context
 from devnet.genesis import ClockProfile, Genesis
@@ -269,7 +270,11 @@ async def serving(
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(_START_POLL_S)
     try:
-        async with telling(context), attended(service, desk, context.stations, context.board):
+        async with (
+            telling(context),
+            attended(service, desk, context.stations, context.board),
+            timekept(service, desk, context.readings_came),
+        ):
             yield Running(service, desk, url)
     finally:
         context.stopping.set()

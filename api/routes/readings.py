@@ -72,6 +72,7 @@ async def record(batch: Batch, here: Here) -> dict[str, Any]:
     """Judge each reading; answer one by one: accepted, replayed or refused with a code."""
     given = tuple(one.domain() for one in batch.readings)
     answers = await here.desk.run(lambda: readings.record_readings(here.service, given))
+    here.readings_came.set()
     return {
         "readings": [
             {"status": one.status} | ({"code": one.code, "detail": one.detail} if one.code else {})

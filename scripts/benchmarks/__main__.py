@@ -13,7 +13,17 @@ from rich.console import Console
 from devnet.node.signatures import fast_signatures
 from ledger.clock import SystemClock
 from ledger.errors import VoisinError
-from scripts.benchmarks import charging, demo, devnet, gas, ledger, machine, report, settlement
+from scripts.benchmarks import (
+    charging,
+    demo,
+    devnet,
+    gas,
+    ledger,
+    machine,
+    market,
+    report,
+    settlement,
+)
 from scripts.benchmarks.machine import Trial
 from scripts.benchmarks.rows import Row
 
@@ -25,6 +35,7 @@ class Area(StrEnum):
     LEDGER = "ledger"
     DEVNET = "devnet"
     CHARGING = "charging"
+    MARKET = "market"
     GAS = "gas"
     DEMO = "demo"
 
@@ -35,6 +46,7 @@ AREAS: Final[dict[Area, Callable[[Trial], tuple[Row, ...]]]] = {
     Area.SETTLEMENT: settlement.run,
     Area.LEDGER: ledger.run,
     Area.CHARGING: charging.run,
+    Area.MARKET: market.run,
     Area.GAS: gas.run,
     Area.DEMO: demo.run,
 }

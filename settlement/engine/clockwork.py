@@ -1,5 +1,7 @@
 """What the passing of time brings: intervals that are over, deposits that are overdue."""
 
+from sqlalchemy import Connection
+
 from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.charging.money.cosigning import close_unsigned
 from settlement.engine.charging.transactions import settle_waiting
@@ -27,14 +29,24 @@ def tick(service: Service) -> int:
     with service.reading() as connection:
         due = due_intervals(service, connection)
     for interval in due:
-        end_s = service.rules.end_s(interval)
         with service.reading() as connection:
-            complete = is_complete(service, connection, end_s)
-        late = service.clock.now_s() >= end_s + service.rules.grace_s
-        if not (complete or late):
-            break
+            if not _can_settle(service, connection, interval):
+                break
         settle_interval(service, interval)
         settled += 1
     close_day(service)
     advance(service)
     return settled
+
+
+def settles_now(service: Service) -> bool:
+    """Say whether an interval waits for nothing but ``tick``. Reads only."""
+    with service.reading() as connection:
+        due = due_intervals(service, connection)
+        return bool(due) and _can_settle(service, connection, due[0])
+
+
+def _can_settle(service: Service, connection: Connection, interval: int) -> bool:
+    end_s = service.rules.end_s(interval)
+    late = service.clock.now_s() >= end_s + service.rules.grace_s
+    return late or is_complete(service, connection, end_s)
