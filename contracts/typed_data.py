@@ -240,8 +240,8 @@ def address_of(private_key: bytes) -> bytes:
 
 
 def _encode(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401 - checked below
-    if kind.startswith(("uint", "int")):
-        return _integer(kind, value, where)
+    if kind.startswith(("uint", "int", "bool")):
+        return _number(kind, value, where)
     if kind in _LENGTHS:
         return _bytes(value, _LENGTHS[kind], where).rjust(_WORD, b"\0")
     if kind == "string":
@@ -263,11 +263,17 @@ def _structs(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
     return hashes[0] if kind == base else keccak(b"".join(hashes))
 
 
+def _number(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
+    if isinstance(value, bool) != (kind == "bool"):
+        raise TypedDataError(f"{where} is no {kind}: {value!r}")
+    return _integer("uint1" if kind == "bool" else kind, value, where)
+
+
 def _integer(kind: str, value: Any, where: str) -> bytes:  # noqa: ANN401
     signed = kind.startswith("int")
     bits = int(kind.removeprefix("int" if signed else "uint"))
     low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
+    if not isinstance(value, int) or not low <= value < high:
         raise TypedDataError(f"{where} is no {kind}: {value!r}")
     return int(value).to_bytes(_WORD, "big", signed=signed)
 

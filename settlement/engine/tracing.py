@@ -1,9 +1,9 @@
 """Follow one trace id through everything that carries it, from message to log entry."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from ledger.errors import NotFound
 from ledger.store import LedgerStore
@@ -11,6 +11,8 @@ from settlement.tables import attempt, event, inbox, intent, line, observed, rea
 from settlement.tables import slice_ as slices
 
 Step = dict[str, Any]
+_LIMITS: Final = ("mandate", "order", "order-cancel", "delegation")
+"""Kinds of messages that begin their business key and go on with the member's wallet."""
 
 
 class UnknownTraceError(NotFound):
@@ -52,11 +54,12 @@ def _kind(trace_id: str) -> str:
 
 
 def _messages(connection: Connection, trace_id: str) -> list[Step]:
-    """Return what a session or a member sent: request, start and stop; membership and mandates."""
+    """Return what a session or a member sent: request, start, stop; membership, limits, orders."""
     if "/member/" in trace_id:
         wallet = trace_id.rpartition("/")[2]
-        wanted = (inbox.c.key == f"member/{wallet}") | inbox.c.key.startswith(
-            f"mandate/{wallet}/", autoescape=True
+        wanted = or_(
+            inbox.c.key == f"member/{wallet}",
+            *(inbox.c.key.startswith(f"{kind}/{wallet}/", autoescape=True) for kind in _LIMITS),
         )
     else:
         found = connection.execute(

@@ -3,11 +3,12 @@ The settlement service's tables, beside the ledger's in one database.
 
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
 ``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
-``signed_record``, ``kept_report``) is written once; triggers refuse to change or delete it.
-``session``, ``intent``, ``lane`` and ``run_state`` say where something stands now and may move on;
-every step they take is an event. ``register_head`` repeats the newest ``reading`` of each register,
-and moves with it. ``waiting_report`` names the kept reports of stations that are still to be
-judged. ``subscriber`` is who is told of events, and how far it was told.
+``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``) is
+written once; triggers refuse to change or delete it. ``session``, ``intent``, ``lane`` and
+``run_state`` say where something stands now and may move on; every step they take is an event.
+``register_head`` repeats the newest ``reading`` of each register, and moves with it.
+``waiting_report`` names the kept reports of stations that are still to be judged. ``subscriber`` is
+who is told of events, and how far it was told.
 ``latency`` holds wall times for display and never enters the journal.
 A row of ``break_`` is opened when a break is found and closed when it is gone, and both are in the
 journal.
@@ -38,7 +39,14 @@ from settlement.tables.evidence import (
     register_head,
     rejudged,
 )
-from settlement.tables.market import line, run, run_state
+from settlement.tables.market import (
+    delegation,
+    line,
+    market_order,
+    market_order_end,
+    run,
+    run_state,
+)
 from settlement.tables.onchain import attempt, block, break_, intent, observed
 from settlement.tables.registry import lane, meta, metadata, meter, party, station, wallet
 
@@ -60,6 +68,9 @@ IMMUTABLE: Final = (
     "rejudged",
     "signed_record",
     "kept_report",
+    "market_order",
+    "market_order_end",
+    "delegation",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
 
@@ -70,6 +81,7 @@ __all__ = [
     "break_",
     "cdr",
     "charge_line",
+    "delegation",
     "event",
     "frame",
     "inbox",
@@ -79,6 +91,8 @@ __all__ = [
     "latency",
     "line",
     "mandate",
+    "market_order",
+    "market_order_end",
     "meta",
     "metadata",
     "meter",

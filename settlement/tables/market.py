@@ -1,6 +1,15 @@
-"""Runs of intervals and their lines."""
+"""Runs of intervals and their lines; orders of members and who may sign them."""
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from ledger.tables import Int
 from settlement.tables.registry import metadata
@@ -46,4 +55,61 @@ line = Table(
     Column("amount_micros", Int, nullable=False),
     Column("price_micros_per_kwh", Int, nullable=False),
     UniqueConstraint("run", "position", name="uq_line"),
+)
+
+market_order = Table(
+    "market_order",
+    metadata,
+    Column("member", Text, nullable=False),
+    Column("nonce", Int, nullable=False),
+    Column("side", Int, nullable=False),
+    Column("quantity", Int, nullable=False),
+    Column("first_interval", Int, nullable=False),
+    Column("last_interval", Int, nullable=False),
+    Column("energy_wh", Int, nullable=False),
+    Column("limit_micros_per_kwh", Int, nullable=False),
+    Column("partner", Text, nullable=False),
+    Column("solar_only", Int, nullable=False),
+    Column("expires_at_s", Int, nullable=False),
+    Column("replaces", Int, nullable=False),
+    Column("struct_hash", LargeBinary, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at_s", Int, nullable=False),
+    UniqueConstraint("member", "nonce", name="uq_market_order"),
+    # Orders that are over are never looked at when an interval is settled.
+    Index("ix_market_order_last", "last_interval"),
+)
+
+market_order_end = Table(
+    "market_order_end",
+    metadata,
+    Column("member", Text, nullable=False),
+    Column("nonce", Int, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("by_nonce", Int, nullable=False),
+    Column("struct_hash", LargeBinary, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at_s", Int, nullable=False),
+    ForeignKeyConstraint(
+        ["member", "nonce"],
+        ["market_order.member", "market_order.nonce"],
+        name="fk_market_order_end",
+    ),
+    UniqueConstraint("member", "nonce", name="uq_market_order_end"),
+)
+
+delegation = Table(
+    "delegation",
+    metadata,
+    Column("member", Text, nullable=False),
+    Column("nonce", Int, nullable=False),
+    Column("delegate", Text, nullable=False),
+    Column("valid_from_s", Int, nullable=False),
+    Column("valid_until_s", Int, nullable=False),
+    Column("struct_hash", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at_s", Int, nullable=False),
+    UniqueConstraint("member", "nonce", name="uq_delegation"),
 )

@@ -190,6 +190,21 @@ def mandates_in_force(connection: Connection, at_s: UnixSeconds) -> dict[str, Ma
     return {row[0]: _mandate(row[1]) for row in rows}
 
 
+def cap_at(connection: Connection, member: str, at_s: UnixSeconds) -> Micros:
+    """Return what a member may be debited in an interval that begins at ``at_s``, as known now."""
+    found = connection.execute(
+        select(mandate.c.body)
+        .where(
+            mandate.c.member == member,
+            mandate.c.valid_from_s <= at_s,
+            mandate.c.valid_until_s > at_s,
+        )
+        .order_by(mandate.c.nonce.desc())
+        .limit(1)
+    ).scalar()
+    return Micros(0) if found is None else _mandate(found).cap_micros
+
+
 @lru_cache(maxsize=_MANDATES_KEPT)
 def _mandate(stored: str) -> Mandate:
     document = json.loads(stored)

@@ -46,6 +46,7 @@ def integers(kind):
 
 PLAIN = {
     "string": plain_texts,
+    "bool": st.booleans(),
     "address": st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()),
     "bytes32": st.binary(min_size=32, max_size=32),
 }
@@ -84,7 +85,7 @@ def signed_hash(made):
 
 def sample(name):
     """One plain value of a type."""
-    plain = {"string": "tag", "address": "0x" + "ad" * 20, "bytes32": b"\x32" * 32}
+    plain = {"string": "tag", "address": "0x" + "ad" * 20, "bytes32": b"\x32" * 32, "bool": False}
     return {
         field: [sample(kind[:-2])] if kind.endswith("[]") else plain.get(kind, 7)
         for kind, field in TABLES[name]
@@ -132,6 +133,7 @@ class TestHashStruct:
     def test_changes_with_every_field(self, name):
         whole = sample(name)
         others = {"string": "gat", "address": "0x" + "da" * 20, "bytes32": b"\x23" * 32}
+        others["bool"] = True
         for kind, field in TABLES[name]:
             other = [] if kind.endswith("[]") else others.get(kind, 8)
             assert hash_struct(name, whole | {field: other}) != hash_struct(name, whole)
@@ -202,6 +204,10 @@ class TestValue:
     def test_of_fixed_bytes_is_bytes_or_hexadecimal(self, name, size, field):
         for wrong in (None, -1, "0x" + "g1" * size, "0x" + "1" * (2 * size - 1), "0x0x" + "1" * 38):
             refuse(name, field, wrong)
+
+    @pytest.mark.parametrize("value", [None, 0, 1, "true", b"\1"])
+    def test_of_a_truth_is_a_truth(self, value):
+        refuse("Order", "solarOnly", value)
 
     @pytest.mark.parametrize("value", [None, 5, b"tag", ["tag"]])
     def test_of_a_text_is_a_text(self, value):
