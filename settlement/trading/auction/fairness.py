@@ -1,0 +1,152 @@
+"""
+Share what is left at the margin among zones as evenly as the edges allow.
+
+The least fraction of what a zone wants that is served is made as large as possible, then the next,
+exactly. What can flow through a tree is an interval for each subtree, so one walk from the leaves
+to the root tells whether shares fit. Whole Wh come last, the largest remainder first, then by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from ledger.units import WattHours
+from settlement.trading.auction.errors import NotClearedError
+
+Exact = int | Fraction
+"""Energy in Wh of which a part may be meant; never rounded."""
+
+ALL: Final = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A tree of zones, parents first, and what may cross the edge above each; the root's is 0."""
+
+    names: tuple[str, ...]
+    """Name of each zone."""
+    parents: tuple[int, ...]
+    """Place of each zone's parent; -1 for the root."""
+    least_wh: tuple[WattHours, ...]
+    """What must leave each zone for its parent, in Wh; below zero if that much may come in."""
+    most_wh: tuple[WattHours, ...]
+    """What may leave each zone for its parent, in Wh."""
+
+    def mirrored(self) -> "Room":
+        """Return the same tree with all energy going the other way."""
+        return Room(
+            self.names,
+            self.parents,
+            tuple(WattHours(-most) for most in self.most_wh),
+            tuple(WattHours(-least) for least in self.least_wh),
+        )
+
+
+def fair_shares(
+    room: Room, surplus_wh: Sequence[WattHours], wanted_wh: Sequence[WattHours]
+) -> tuple[WattHours, ...]:
+    """
+    Return what each zone gets of what it wants, in Wh.
+
+    Parameters
+    ----------
+    room
+        The tree. That nobody gets anything must be possible, as far as leaving zones goes.
+    surplus_wh
+        Most that each zone has before it gets anything; below zero if it lacks energy.
+    wanted_wh
+        Most that each zone takes, not negative.
+    """
+    left: list[Exact] = list(surplus_wh)
+    waiting = {at for at, wanted in enumerate(wanted_wh) if wanted}
+    shares: list[Exact] = [0] * len(left)
+    while waiting:
+        weights = [wanted if at in waiting else 0 for at, wanted in enumerate(wanted_wh)]
+        fraction = _common_fraction(room, left, weights)
+        even = [
+            had - fraction * weight if weight else had
+            for had, weight in zip(left, weights, strict=True)
+        ]
+        done = waiting if fraction == ALL else waiting & _held(room, _leaving(room, even))
+        for at in done:
+            shares[at] = fraction * wanted_wh[at]
+            left[at] = even[at]
+        waiting -= done
+    return _whole(room, surplus_wh, shares)
+
+
+def _leaving(room: Room, left: Sequence[Exact]) -> list[Exact]:
+    """Return the most that each subtree has for its parent, its own edge not counted."""
+    most = list(left)
+    for at in range(len(most) - 1, 0, -1):
+        most[room.parents[at]] += min(most[at], room.most_wh[at])
+    return most
+
+
+def _common_fraction(
+    room: Room, left: Sequence[Exact], weights: Sequence[WattHours | int]
+) -> Fraction:
+    """
+    Return the largest fraction of all weights that can be taken at once.
+
+    What a subtree has left is a concave function of the fraction, so that where its tangent meets
+    the bound is never below the answer, and after finitely many tangents is the answer.
+    """
+    fraction = ALL
+    while True:
+        most = [
+            had - fraction * weight if weight else had
+            for had, weight in zip(left, weights, strict=True)
+        ]
+        steepness = list(weights)
+        for at in range(len(most) - 1, 0, -1):
+            above = room.parents[at]
+            if most[at] < room.most_wh[at]:
+                most[above] += most[at]
+                steepness[above] += steepness[at]
+            else:
+                most[above] += room.most_wh[at]
+        short = [
+            (least - had, steep)
+            for had, least, steep in zip(most, room.least_wh, steepness, strict=True)
+            if had < least
+        ]
+        if not short:
+            return fraction
+        if any(fraction * steep < lacking for lacking, steep in short):
+            raise NotClearedError("more must leave a zone than it has")
+        fraction -= max(Fraction(lacking, steep) for lacking, steep in short)
+
+
+def _held(room: Room, leaving: Sequence[Exact]) -> set[int]:
+    """Return the zones that cannot take more: an edge above them, or the root, has no more room."""
+    held: set[int] = set()
+    for at, above in enumerate(room.parents):
+        tight = leaving[at] == room.least_wh[at]
+        if tight or (above in held and leaving[at] <= room.most_wh[at]):
+            held.add(at)
+    return held
+
+
+def _whole(
+    room: Room, surplus_wh: Sequence[WattHours], shares: Sequence[Exact]
+) -> tuple[WattHours, ...]:
+    """Return shares in whole Wh, each at most one from what is exact, none lost together."""
+    whole = [int(share // 1) for share in shares]
+    spare = sum(shares) - sum(whole)
+    left: list[Exact] = [had - got for had, got in zip(surplus_wh, whole, strict=True)]
+    for _, _, at in sorted(
+        (whole[at] - share, room.names[at], at)
+        for at, share in enumerate(shares)
+        if share != whole[at]
+    ):
+        left[at] -= 1
+        if spare and all(
+            most >= least for most, least in zip(_leaving(room, left), room.least_wh, strict=True)
+        ):
+            whole[at] += 1
+            spare -= 1
+        else:
+            left[at] += 1
+    return tuple(WattHours(share) for share in whole)
