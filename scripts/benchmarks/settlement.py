@@ -17,9 +17,10 @@ from scripts.benchmarks.recording import recording_row
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from settlement.metering.readings import Quality, Reading, Register, reading_digest
 from settlement.metering.signatures import Curve, MeterKey, MeterKind, verify_reading
+from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
-from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions
+from settlement.trading.orders.applying import Limits
 from settlement.trading.settle import IntervalInputs, Member, settle
 from settlement.trading.zones import ZoneTree
 
@@ -192,7 +193,7 @@ def _interval(members: int) -> IntervalInputs:
         residual=(MicrosPerKilowattHour(60_000), MicrosPerKilowattHour(300_000)),
         salt_key=bytes(range(32)),
         tree=ZoneTree.single(local_toll=MicrosPerKilowattHour(30_000)),
-        mechanism=OneZone(),
+        mechanism=Auction(),
     )
 
 
@@ -202,8 +203,10 @@ def _member(number: int) -> Member:
         account="0x" + seed[:20].hex(),
         import_wh=WattHours(200 + seed[20] * 10),
         export_wh=WattHours(seed[21] * 20 if number % 2 else 0),
-        sell_not_below=MicrosPerKilowattHour(60_000 + seed[22] * 100),
-        buy_not_above=MicrosPerKilowattHour(180_000 + seed[23] * 100),
+        limits=Limits(
+            MicrosPerKilowattHour(60_000 + seed[22] * 100),
+            MicrosPerKilowattHour(180_000 + seed[23] * 100),
+        ),
         spendable_micros=Micros(10_000_000),
         order_hash=hashlib.sha256(seed).digest(),
         digests=tuple(hashlib.sha256(seed + bytes([register])).digest() for register in range(4)),

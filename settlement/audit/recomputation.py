@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
@@ -9,7 +10,8 @@ from sqlalchemy import Connection, RowMapping, select
 from settlement.engine.market.collecting import Collected, collect
 from settlement.engine.service import Service
 from settlement.tables import line, run
-from settlement.trading.settle import IntervalInputs, Settlement, settle
+from settlement.trading.orders.standing import Side
+from settlement.trading.settle import IntervalInputs, Member, Settlement, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,25 @@ def _limits_of(inputs: IntervalInputs, outcome: Settlement) -> str | None:
     fees = inputs.fees.levy + inputs.fees.platform
     for trade in outcome.trades:
         paid = trade.price + trade.toll + trade.congestion + fees
-        seller, buyer = members[trade.seller], members[trade.buyer]
-        if trade.price < seller.sell_not_below:
-            return f"{trade.seller} sold at {trade.price}, below {seller.sell_not_below}"
-        if paid > buyer.buy_not_above:
-            return f"{trade.buyer} paid {paid}, above {buyer.buy_not_above}"
+        least = _limit(members[trade.seller], Side.SELL, min)
+        most = _limit(members[trade.buyer], Side.BUY, max)
+        if least is None or trade.price < least:
+            return f"{trade.seller} sold at {trade.price}, below {least}"
+        if most is None or paid > most:
+            return f"{trade.buyer} paid {paid}, above {most}"
     for account, moved in outcome.deltas:
         member = members.get(account)
         if member is not None and -moved > member.spendable_micros:
             return f"{account} paid {-moved}, beyond {member.spendable_micros}"
     return None
+
+
+def _limit(member: Member, side: Side, most_willing: Callable[[Iterable[int]], int]) -> int | None:
+    """Return the limit that a member would go to, by mandate or order; None if it takes no part."""
+    if member.limits is None:
+        return None
+    mandate = member.limits.sell_not_below if side is Side.SELL else member.limits.buy_not_above
+    return most_willing([mandate, *(one.limit for one in member.orders if one.side is side)])
 
 
 def collect_again(service: Service, connection: Connection, row: RowMapping) -> Collected:

@@ -1,6 +1,6 @@
 """Build the book: what was measured becomes offers and bids that members can pay for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,13 +11,13 @@ from ledger.units import (
     MicrosPerKilowattHour,
     WattHours,
 )
+from settlement.trading.orders.applying import Limits, Net, Positions, Wanted, positions
+from settlement.trading.orders.standing import StandingOrder
 from settlement.trading.outcome import Book, Order
 from settlement.trading.zones import ZoneTree
 
 _WH_PER_KWH: Final = 1_000
 _NO_FEE: Final = MicrosPerKilowattHour(0)
-NOTHING: Final = Micros(0)
-"""No money."""
 _FEE_ROUNDINGS: Final = 3
 
 
@@ -41,60 +41,97 @@ class Position:
     """Wallet, lower case."""
     zone: str
     """Zone of its meters."""
-    surplus_wh: WattHours
-    """Energy left over, in Wh."""
-    deficit_wh: WattHours
-    """Energy lacking, in Wh."""
-    sell_not_below: MicrosPerKilowattHour
-    """Least energy price to sell at."""
-    buy_not_above: MicrosPerKilowattHour
-    """Most for energy, toll and levy, before VAT."""
+    net: Net
+    """Energy left over or lacking."""
+    limits: Limits | None
+    """What its mandate says; None if it has none, then it neither sells nor buys."""
     spendable_micros: Micros
     """The smaller of cap and free funds."""
+    orders: tuple[StandingOrder, ...] = ()
+    """What it wants in this interval, beside or instead of its mandate."""
+    solar: bool = False
+    """Whether the sun made what is left over."""
 
 
-def book_of(positions: Sequence[Position], fees: Fees, tree: ZoneTree) -> Book:
+def book_of(members: Sequence[Position], fees: Fees, tree: ZoneTree) -> Book:
     """
     Return what members offer and bid for; none for more than it can pay.
 
     Where an energy price may be below zero, each seller's payment is rounded down on its own: a
     buyer keeps a micro for each, VAT on them included, and one for each fee.
     """
-    offers = tuple(order for one in positions if (order := offer_of(one)))
-    below_zero = any(order.limit < 0 for order in offers)
-    reserve = Micros(2 * len(offers) + _FEE_ROUNDINGS) if below_zero else NOTHING
-    bids = (bid_of(one, fees, tree, reserve) for one in positions)
-    return Book(offers, tuple(order for order in bids if order))
+    wanted = [(one, positions(one.net, one.limits, one.orders)) for one in members if one.limits]
+    funds = {one.member: _Funds(one.spendable_micros) for one, _ in wanted}
+    offers = tuple(
+        order for one, sides in wanted for order in _offers(one, sides, funds[one.member])
+    )
+    if any(order.limit < 0 for order in offers):
+        reserve = Micros(2 * len(offers) + _FEE_ROUNDINGS)
+        for kept in funds.values():
+            kept.left_micros -= reserve
+    bids = tuple(
+        order for one, sides in wanted for order in _bids(one, sides, funds[one.member], fees, tree)
+    )
+    return Book(offers, bids)
 
 
-def offer_of(position: Position) -> Order | None:
-    """Return what the member offers, or None; at negative prices no more than it can pay for."""
-    energy = position.surplus_wh
-    if position.sell_not_below < 0:
-        energy = affordable(energy, -position.sell_not_below, 0, position.spendable_micros)
-    if not energy:
-        return None
-    return Order(position.member, energy, position.sell_not_below, position.zone)
+@dataclass(slots=True)
+class _Funds:
+    """What a member can still pay."""
+
+    left_micros: int
+
+    def afford(self, wanted: Wanted, limit_micros_per_kwh: int, vat_bp: int) -> WattHours:
+        """Return the most Wh that the funds pay for, and take what they may cost."""
+        if self.left_micros < 0:
+            return WattHours(0)
+        energy = affordable(
+            wanted.energy_wh, limit_micros_per_kwh, vat_bp, Micros(self.left_micros)
+        )
+        if limit_micros_per_kwh > 0:
+            unit = limit_micros_per_kwh * (WHOLE_BP + vat_bp)
+            self.left_micros -= -(-energy * unit // (_WH_PER_KWH * WHOLE_BP))
+        return energy
 
 
-def bid_of(
-    position: Position, fees: Fees, tree: ZoneTree, reserve_micros: Micros = NOTHING
-) -> Order | None:
+def _offers(one: Position, sides: Positions, funds: _Funds) -> Iterator[Order]:
+    """Offer what is to be sold; at negative prices no more than the member can pay for."""
+    for wanted in sides.offers:
+        energy = wanted.energy_wh if wanted.limit >= 0 else funds.afford(wanted, -wanted.limit, 0)
+        if energy:
+            yield Order(
+                member=one.member,
+                energy_wh=energy,
+                limit=wanted.limit,
+                zone=one.zone,
+                key=wanted.key,
+                partner=wanted.partner,
+                solar=one.solar,
+            )
+
+
+def _bids(
+    one: Position, sides: Positions, funds: _Funds, fees: Fees, tree: ZoneTree
+) -> Iterator[Order]:
     """
-    Return what the member bids for, or None; no more than it can pay for at its own limit.
+    Bid for no more than the member can pay for at its own limits.
 
-    ``reserve_micros`` bounds what roundings may cost beyond that. What is beyond its funds is left
-    to the residual supplier, so that one poor member never stops a batch.
+    What is beyond its funds is left to the residual supplier, so that one poor member never stops
+    a batch.
     """
-    spendable = Micros(position.spendable_micros - reserve_micros)
-    if spendable < 0:
-        return None
-    energy = affordable(position.deficit_wh, position.buy_not_above, fees.vat_bp, spendable)
-    if not energy:
-        return None
-    beside = fees.levy + fees.platform + tree.local_toll(position.zone)
-    limit = MicrosPerKilowattHour(position.buy_not_above - beside)
-    return Order(position.member, energy, limit, position.zone)
+    beside = fees.levy + fees.platform + tree.local_toll(one.zone)
+    for wanted in sides.bids:
+        energy = funds.afford(wanted, wanted.limit, fees.vat_bp)
+        if energy:
+            yield Order(
+                member=one.member,
+                energy_wh=energy,
+                limit=MicrosPerKilowattHour(wanted.limit - beside),
+                zone=one.zone,
+                key=wanted.key,
+                partner=wanted.partner,
+                solar=wanted.solar,
+            )
 
 
 def affordable(

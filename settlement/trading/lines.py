@@ -13,6 +13,7 @@ from typing import Final
 from ledger.units import Micros, MicrosPerKilowattHour, WattHours, cost_floor
 from settlement.pricing.billing import vat_on
 from settlement.trading.book import Fees
+from settlement.trading.orders.applying import Remainder
 from settlement.trading.outcome import Trade
 
 _WH_PER_KWH: Final = 1_000
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     PLATFORM = "platform"
     VAT = "vat"
     RESIDUAL = "residual"
+    IMBALANCE = "imbalance"
 
 
 class Rail(StrEnum):
@@ -184,26 +186,38 @@ def _whole(exact: int) -> Micros:
     return Micros(-magnitude if exact < 0 else magnitude)
 
 
-def residual_lines(
-    left_over: Mapping[str, WattHours],
-    lacking: Mapping[str, WattHours],
+def remainder_lines(
+    remainders: Mapping[str, Remainder],
     prices: tuple[MicrosPerKilowattHour, MicrosPerKilowattHour],
     supplier: str,
 ) -> tuple[Line, ...]:
-    """Return the supplier's lines: it buys surplus at ``prices[0]`` and sells at ``prices[1]``."""
-    lines = []
-    for member, energy in sorted(left_over.items()):
-        lines.append(_residual(supplier, member, energy, prices[0]))
-    for member, energy in sorted(lacking.items()):
-        lines.append(_residual(member, supplier, energy, prices[1]))
-    return tuple(lines)
+    """
+    Return the supplier's lines: it takes energy at ``prices[0]`` and gives it at ``prices[1]``.
+
+    First what was left over, then what was lacking, then what firm orders promised beyond the
+    meter; by member each.
+    """
+    takes, gives = prices
+    known = sorted(remainders.items())
+    rows = [
+        *((one, Kind.RESIDUAL, left.left_over_wh, takes) for one, left in known),
+        *((one, Kind.RESIDUAL, -left.lacking_wh, gives) for one, left in known),
+        *((one, Kind.IMBALANCE, left.unused_wh, takes) for one, left in known),
+        *((one, Kind.IMBALANCE, -left.undelivered_wh, gives) for one, left in known),
+    ]
+    return tuple(_supplier_line(*row, supplier) for row in rows if row[2])
 
 
-def _residual(payer: str, payee: str, energy_wh: WattHours, price: MicrosPerKilowattHour) -> Line:
-    cost = cost_floor(energy_wh, price)
+def _supplier_line(
+    member: str, kind: Kind, taken_wh: int, price: MicrosPerKilowattHour, supplier: str
+) -> Line:
+    """Return what the supplier pays for energy it takes, or gets for energy it gives."""
+    energy = WattHours(abs(taken_wh))
+    cost = cost_floor(energy, price)
+    payer, payee = (supplier, member) if taken_wh > 0 else (member, supplier)
     if cost < 0:
         payer, payee = payee, payer
-    return Line(payer, payee, Kind.RESIDUAL, Rail.INVOICE, energy_wh, price, Micros(abs(cost)))
+    return Line(payer, payee, kind, Rail.INVOICE, energy, price, Micros(abs(cost)))
 
 
 def deltas(lines: Iterable[Line]) -> tuple[tuple[str, int], ...]:

@@ -6,7 +6,7 @@ Same input, same output, in any order, on every machine.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.units import Micros, MicrosPerKilowattHour, WattHours
 from settlement.trading.book import Fees, Position, book_of
@@ -16,9 +16,11 @@ from settlement.trading.lines import (
     Sale,
     community_lines,
     deltas,
-    residual_lines,
+    remainder_lines,
     sales_of,
 )
+from settlement.trading.orders.applying import Limits, Net, remainder
+from settlement.trading.orders.standing import StandingOrder
 from settlement.trading.outcome import Mechanism, Outcome, Trade
 from settlement.trading.tree import EMPTY, Leaf, merkle_root, readings_hash, salt_of, trade_leaf
 from settlement.trading.zones import ZoneTree
@@ -34,20 +36,28 @@ class Member:
     """Taken from the feeder, in Wh."""
     export_wh: WattHours
     """Given to the feeder, in Wh."""
-    sell_not_below: MicrosPerKilowattHour
-    """Least energy price to sell at."""
-    buy_not_above: MicrosPerKilowattHour
-    """Most for energy, toll and levy, before VAT."""
+    limits: Limits | None
+    """What its mandate says, or None without one: then it neither sells nor buys."""
     spendable_micros: Micros
     """The smaller of cap and free funds, in micros."""
     order_hash: bytes
-    """Struct hash of the mandate in force, 32 bytes."""
+    """Hash of the mandate and the orders in force, 32 bytes (``orders_hash``)."""
     digests: tuple[bytes, ...]
     """Digests of the readings used, in order."""
     estimated: bool
     """Whether a reading was missing."""
     zone: str
     """Zone of its meters."""
+    orders: tuple[StandingOrder, ...] = ()
+    """Signed orders in force."""
+    solar: bool = False
+    """Whether the sun made what it has left over."""
+
+    @property
+    def net(self) -> Net:
+        """What is left over or lacking: the member's own export covers its import first."""
+        net = self.export_wh - self.import_wh
+        return Net(WattHours(max(0, net)), WattHours(max(0, -net)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +123,11 @@ class Settlement:
 
 
 def settle(inputs: IntervalInputs) -> Settlement:
-    """Return lines, deltas and root; a member's own export covers its import first."""
+    """Return lines, deltas and root."""
     members = sorted(inputs.members, key=lambda member: member.account)
     positions = [_position(member) for member in members]
-    outcome = inputs.mechanism.clear(book_of(positions, inputs.fees, inputs.tree), inputs.tree)
+    book = book_of(positions, inputs.fees, inputs.tree)
+    outcome = _without_own(inputs.mechanism.clear(book, inputs.tree))
     sales = sales_of(outcome.trades)
     lines = _lines(inputs, positions, outcome, sales)
     moved = deltas(lines)
@@ -127,22 +138,27 @@ def settle(inputs: IntervalInputs) -> Settlement:
         deltas=moved,
         leaves=leaves,
         root=merkle_root([leaf.hash() for leaf in leaves]),
-        surplus_wh=WattHours(sum(one.surplus_wh for one in positions)),
-        deficit_wh=WattHours(sum(one.deficit_wh for one in positions)),
+        surplus_wh=WattHours(sum(one.net.surplus_wh for one in positions)),
+        deficit_wh=WattHours(sum(one.net.deficit_wh for one in positions)),
     )
 
 
 def _position(member: Member) -> Position:
-    net = member.export_wh - member.import_wh
     return Position(
         member=member.account,
         zone=member.zone,
-        surplus_wh=WattHours(max(0, net)),
-        deficit_wh=WattHours(max(0, -net)),
-        sell_not_below=member.sell_not_below,
-        buy_not_above=member.buy_not_above,
+        net=member.net,
+        limits=member.limits,
         spendable_micros=member.spendable_micros,
+        orders=member.orders,
+        solar=member.solar,
     )
+
+
+def _without_own(outcome: Outcome) -> Outcome:
+    """Return the outcome without what a member's firm orders sold to each other: nothing moved."""
+    trades = tuple(trade for trade in outcome.trades if trade.seller != trade.buyer)
+    return outcome if len(trades) == len(outcome.trades) else replace(outcome, trades=trades)
 
 
 def _lines(
@@ -152,14 +168,14 @@ def _lines(
     sales: Sequence[Sale],
 ) -> tuple[Line, ...]:
     sold, bought = _energy(sales)
-    left_over = {one.member: WattHours(one.surplus_wh - sold[one.member]) for one in positions}
-    lacking = {one.member: WattHours(one.deficit_wh - bought[one.member]) for one in positions}
-    community = community_lines(outcome.trades, sales, inputs.fees, inputs.institutions)
-    return community + residual_lines(
-        {member: energy for member, energy in left_over.items() if energy},
-        {member: energy for member, energy in lacking.items() if energy},
-        inputs.residual,
-        inputs.institutions.supplier,
+    remainders = {
+        one.member: remainder(one.net, WattHours(sold[one.member]), WattHours(bought[one.member]))
+        for one in positions
+    }
+    supplier = inputs.institutions.supplier
+    return (
+        *community_lines(outcome.trades, sales, inputs.fees, inputs.institutions),
+        *remainder_lines(remainders, inputs.residual, supplier),
     )
 
 

@@ -6,37 +6,41 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
+from ledger.units import Micros, UnixSeconds, WattHours
 from settlement.engine.market import feeder
 from settlement.engine.market.lanes import spendable
 from settlement.engine.market.measured import Metered, metered_parties, stations_energy
 from settlement.engine.market.members import mandates_in_force
+from settlement.engine.market.orders.kept import orders_in_force
 from settlement.engine.service import Service
 from settlement.metering.balance import FeederBalance
 from settlement.metering.readings import Register
 from settlement.tables import wallet
+from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
-from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions
-from settlement.trading.mandates import Band, Mandate, band_at, mandate_hash
+from settlement.trading.mandates import Mandate, band_at, mandate_hash
+from settlement.trading.orders.applying import Limits
+from settlement.trading.orders.standing import StandingOrder, orders_hash
 from settlement.trading.settle import IntervalInputs, Member
 from settlement.trading.zones import ZoneTree
-
-_NEVER: Final = MicrosPerKilowattHour(2**63)
-"""Beyond every limit that a mandate can name."""
-_NO_ORDER: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a member's mandate allows in an interval."""
+    """What a member's mandate and orders allow in an interval."""
 
-    band: Band
-    """Limits in force."""
+    limits: Limits | None
+    """Limits of the mandate in force, or None without one."""
     spendable_micros: Micros
     """The smaller of cap and free funds, in micros."""
     order_hash: bytes
-    """Struct hash of the mandate, 32 bytes."""
+    """Hash of mandate and orders, 32 bytes."""
+    orders: tuple[StandingOrder, ...] = ()
+    """Orders in force."""
+
+
+_NOTHING: Final = Standing(None, Micros(0), bytes(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,20 @@ def collect(
     operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
+    orders = orders_in_force(connection, interval, begin_s)
     if funds is None:
         funds = spendable(service, connection, begin_s)
     members = tuple(
         _member(
             one,
             account := wallets[one.party],
-            _standing(service, mandates.get(one.party), funds.get(account), begin_s),
+            _standing(
+                service,
+                mandates.get(one.party),
+                orders.get(account, ()),
+                funds.get(account),
+                begin_s,
+            ),
             tree.root.name,
         )
         for one in (*metered, operator)
@@ -107,7 +118,7 @@ def collect(
         residual=(rules.residual_buys, rules.residual_sells[interval]),
         salt_key=service.salt_key,
         tree=tree,
-        mechanism=OneZone(),
+        mechanism=Auction(),
     )
     head = _head(service, connection, begin_s, end_s)
     joined = frozenset(funds)
@@ -128,34 +139,37 @@ def _wallets(connection: Connection) -> dict[str, str]:
     return {row.party: row.address for row in connection.execute(select(wallet))}
 
 
-def _member(one: Metered, account: str, standing: Standing | None, zone: str) -> Member:
-    """Return a party's interval; without a mandate or a lane it sells and buys at no price."""
+def _member(one: Metered, account: str, standing: Standing, zone: str) -> Member:
     return Member(
         account=account,
         import_wh=one.import_wh,
         export_wh=one.export_wh,
-        sell_not_below=standing.band.sell_not_below if standing else _NEVER,
-        buy_not_above=(standing.band.buy_not_above if standing else MicrosPerKilowattHour(-_NEVER)),
-        spendable_micros=standing.spendable_micros if standing else Micros(0),
-        order_hash=standing.order_hash if standing else _NO_ORDER,
+        limits=standing.limits,
+        spendable_micros=standing.spendable_micros,
+        order_hash=standing.order_hash,
         digests=one.digests,
         estimated=one.estimated,
         zone=zone,
+        orders=standing.orders,
     )
 
 
 def _standing(
     service: Service,
     mandate: Mandate | None,
+    orders: tuple[StandingOrder, ...],
     funds_micros: int | None,
     begin_s: UnixSeconds,
-) -> Standing | None:
+) -> Standing:
+    """Return what a member allows; without a mandate or a lane it neither sells nor buys."""
     if mandate is None or funds_micros is None:
-        return None
+        return _NOTHING
+    band = band_at(mandate, begin_s, service.rules.utc_offset_minutes)
     return Standing(
-        band=band_at(mandate, begin_s, service.rules.utc_offset_minutes),
+        limits=Limits(band.sell_not_below, band.buy_not_above),
         spendable_micros=Micros(min(mandate.cap_micros, funds_micros)),
-        order_hash=mandate_hash(mandate),
+        order_hash=orders_hash(mandate_hash(mandate), orders),
+        orders=orders,
     )
 
 

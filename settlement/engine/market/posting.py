@@ -84,7 +84,7 @@ def _line_moves(service: Service, parties: Mapping[str, str], one: Line) -> list
     supplier = service.rules.supplier_party
     names = [parties.get(side, side) for side in (one.payer, one.payee)]
     money: Move = (
-        "residual",
+        one.kind.value,
         accounts.invoice(names[0]),
         accounts.invoice(names[1]),
         one.amount_micros,
@@ -94,7 +94,7 @@ def _line_moves(service: Service, parties: Mapping[str, str], one: Line) -> list
     return [
         money,
         (
-            "residual-energy",
+            f"{one.kind.value}-energy",
             accounts.member_energy(giver),
             accounts.member_energy(taker),
             one.energy_wh,
@@ -103,7 +103,7 @@ def _line_moves(service: Service, parties: Mapping[str, str], one: Line) -> list
 
 
 def _buys(service: Service, one: Line, names: list[str]) -> bool:
-    """Say whether the member of a residual line took the energy, whatever the price's sign."""
+    """Say whether the member of a supplier's line took the energy, whatever the price's sign."""
     pays = names[0] != service.rules.supplier_party
     return pays if one.price >= 0 else not pays
 

@@ -1,13 +1,40 @@
 """Clearing is the best there is, at one price, and no way of asking changes a share."""
 
 import itertools
+from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settlement.trading.clearing import Clearing, clear, pro_rata
-from settlement.trading.outcome import Order
+from settlement.trading.auction import Auction
+from settlement.trading.auction.margin import pro_rata
+from settlement.trading.outcome import Book, Order
+from settlement.trading.zones import ZoneTree
+
+GRID = ZoneTree.single()
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What an auction of one zone comes to, side by side."""
+
+    price: int | None
+    sold: tuple[tuple[str, int], ...]
+    bought: tuple[tuple[str, int], ...]
+
+
+def clear(offers, bids):
+    outcome = Auction().clear(Book(tuple(offers), tuple(bids)), GRID)
+    sides = []
+    for side in ("seller", "buyer"):
+        energy = Counter()
+        for trade in outcome.trades:
+            energy[getattr(trade, side)] += trade.energy_wh
+        sides.append(tuple(sorted(energy.items())))
+    return Clearing(outcome.prices.get("feeder"), *sides)
+
 
 rows = st.lists(
     st.tuples(st.sampled_from("abcd"), st.integers(1, 40), st.integers(-8, 8)), max_size=6
@@ -183,7 +210,7 @@ class TestProRata:
     def test_every_share_is_exact_but_for_one_unit_and_none_is_lost(self, wanted, data):
         total = sum(wanted.values())
         energy = data.draw(st.integers(0, total))
-        shares = dict(pro_rata(tuple(wanted.items()), energy))
+        shares = pro_rata(wanted, energy)
         assert sum(shares.values()) == energy
         for member, share in shares.items():
             assert wanted[member] * energy // total <= share <= wanted[member]
@@ -197,10 +224,10 @@ class TestProRata:
     def test_the_remainder_goes_to_the_largest_fraction_then_by_member(self, wanted, data):
         total = sum(wanted.values())
         energy = data.draw(st.integers(0, total))
-        shares = dict(pro_rata(tuple(wanted.items()), energy))
+        shares = pro_rata(wanted, energy)
         rank = sorted(wanted, key=lambda member: (-(wanted[member] * energy % total), member))
         got_one = [shares[member] - wanted[member] * energy // total for member in rank]
         assert got_one == sorted(got_one, reverse=True)
 
     def test_of_three_equals_the_first_by_name_gets_the_odd_one(self):
-        assert pro_rata((("c", 5), ("a", 5), ("b", 5)), 10) == (("c", 3), ("a", 4), ("b", 3))
+        assert pro_rata({"c": 5, "a": 5, "b": 5}, 10) == {"c": 3, "a": 4, "b": 3}

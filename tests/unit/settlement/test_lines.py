@@ -1,11 +1,12 @@
 """Lines say who owes whom; they sum to zero and each kind has its payee and its rail."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.trading.book import Fees
-from settlement.trading.clearing import pair
 from settlement.trading.lines import (
     Institutions,
     Kind,
@@ -14,9 +15,10 @@ from settlement.trading.lines import (
     Sale,
     community_lines,
     deltas,
-    residual_lines,
+    remainder_lines,
     sales_of,
 )
+from settlement.trading.orders.applying import Remainder
 from settlement.trading.outcome import Trade
 
 INSTITUTIONS = Institutions("grid", "state", "supplier", "platform")
@@ -49,43 +51,19 @@ rates = st.integers(0, 50_000)
 fees_of = st.builds(Fees, rates, st.integers(0, 10_000), rates)
 
 
+def pair(sold, bought):
+    """Pair both sides in order, Wh by Wh."""
+    units = [[name for name, energy in side for _ in range(energy)] for side in (sold, bought)]
+    pairs = Counter(zip(*units, strict=True))
+    return [(seller, buyer, energy) for (seller, buyer), energy in pairs.items()]
+
+
 def sold_at(pairs, price, toll=TOLL, congestion=0):
     return [Trade(s, b, energy, price, "z", "z", toll, congestion) for s, b, energy in pairs]
 
 
 def lines_of(trades, fees=FEES):
     return community_lines(trades, sales_of(trades), fees, INSTITUTIONS)
-
-
-class TestPair:
-    @given(markets)
-    @settings(deadline=None)
-    def test_gives_everybody_exactly_their_energy(self, market):
-        sold, bought = market
-        trades = pair(sold, bought)
-        for member, energy in sold:
-            assert sum(wh for seller, _, wh in trades if seller == member) == energy
-        for member, energy in bought:
-            assert sum(wh for _, buyer, wh in trades if buyer == member) == energy
-
-    @given(markets)
-    @settings(deadline=None)
-    def test_never_pairs_two_members_twice_or_for_nothing(self, market):
-        sold, bought = market
-        trades = pair(sold, bought)
-        assert len(trades) < len(sold) + len(bought)
-        assert len({trade[:2] for trade in trades}) == len(trades)
-        assert all(energy > 0 for _, _, energy in trades)
-
-    def test_goes_through_both_sides_in_order(self):
-        assert pair([("a", 3), ("b", 4)], [("x", 5), ("y", 2)]) == (
-            ("a", "x", 3),
-            ("b", "x", 2),
-            ("b", "y", 2),
-        )
-
-    def test_of_nothing_is_nothing(self):
-        assert pair([], []) == ()
 
 
 class TestSales:
@@ -186,22 +164,37 @@ class TestCommunityLines:
         assert [one.kind for one in lines] == [Kind.ENERGY]
 
 
-class TestResidualLines:
+SIDES = {"b": Remainder(0, 500, 0, 0), "s": Remainder(1_500, 0, 0, 0)}
+
+
+class TestRemainderLines:
     def test_are_the_suppliers_and_on_the_invoice_rail(self):
-        assert residual_lines({"s": 1_500}, {"b": 500}, (60_000, 300_000), "supplier") == (
+        assert remainder_lines(SIDES, (60_000, 300_000), "supplier") == (
             Line("supplier", "s", Kind.RESIDUAL, Rail.INVOICE, 1_500, 60_000, 90_000),
             Line("b", "supplier", Kind.RESIDUAL, Rail.INVOICE, 500, 300_000, 150_000),
         )
 
+    def test_of_firm_orders_are_imbalance_beside_what_the_meter_left(self):
+        both = {"m": Remainder(0, 200, undelivered_wh=1_000, unused_wh=0)}
+        unused = {"n": Remainder(300, 0, undelivered_wh=0, unused_wh=700)}
+        assert remainder_lines(both | unused, (60_000, 300_000), "supplier") == (
+            Line("supplier", "n", Kind.RESIDUAL, Rail.INVOICE, 300, 60_000, 18_000),
+            Line("m", "supplier", Kind.RESIDUAL, Rail.INVOICE, 200, 300_000, 60_000),
+            Line("supplier", "n", Kind.IMBALANCE, Rail.INVOICE, 700, 60_000, 42_000),
+            Line("m", "supplier", Kind.IMBALANCE, Rail.INVOICE, 1_000, 300_000, 300_000),
+        )
+
     def test_change_ends_at_a_negative_price(self):
-        assert residual_lines({"s": 1_500}, {"b": 500}, (-60_001, -1), "supplier") == (
+        assert remainder_lines(SIDES, (-60_001, -1), "supplier") == (
             Line("s", "supplier", Kind.RESIDUAL, Rail.INVOICE, 1_500, -60_001, 90_001),
             Line("b", "supplier", Kind.RESIDUAL, Rail.INVOICE, 500, -1, 0),
         )
 
     def test_do_not_depend_on_the_order_of_members(self):
-        one = residual_lines({"a": 1, "b": 2}, {"c": 3, "d": 4}, (1, 2), "supplier")
-        assert one == residual_lines({"b": 2, "a": 1}, {"d": 4, "c": 3}, (1, 2), "supplier")
+        turned = dict(reversed(SIDES.items()))
+        assert remainder_lines(turned, (1, 2), "supplier") == remainder_lines(
+            SIDES, (1, 2), "supplier"
+        )
 
 
 class TestDeltas:

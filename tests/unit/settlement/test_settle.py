@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
-from settlement.trading.clearing import OneZone, clear
 from settlement.trading.lines import Institutions, Kind, Rail
-from settlement.trading.outcome import Order
+from settlement.trading.orders.applying import Limits
 from settlement.trading.settle import IntervalInputs, Member, settle
 from settlement.trading.tree import EMPTY, check_proof, merkle_proof, merkle_root
 from settlement.trading.zones import ZoneTree
@@ -21,8 +21,7 @@ def member(n, imported=0, exported=0, sell=90_000, buy=180_000, spendable=10**9)
         account=f"0x{n:040x}",
         import_wh=imported,
         export_wh=exported,
-        sell_not_below=sell,
-        buy_not_above=buy,
+        limits=Limits(sell, buy),
         spendable_micros=spendable,
         order_hash=bytes([n]) * 32,
         digests=(bytes([n]) * 32,),
@@ -41,7 +40,7 @@ def inputs(*members, fees=FEES, toll=TOLL):
         residual=(60_000, 300_000),
         salt_key=b"k" * 32,
         tree=ZoneTree.single(local_toll=toll),
-        mechanism=OneZone(),
+        mechanism=Auction(),
     )
 
 
@@ -106,16 +105,6 @@ class TestSettle:
         buyer = member(99, imported=20, buy=0, spendable=0)
         assert dict(settle(inputs(*sellers, buyer, toll=30_500)).deltas).get(buyer.account, 0) >= 0
 
-    def test_two_equal_bids_fill_like_one(self):
-        offers = [Order("seller", 3_000, 90_000, "feeder")]
-        once = clear(offers, [Order("buyer", 3_000, 150_000, "feeder")])
-        split = clear(
-            offers,
-            [Order("buyer", 1_000, 150_000, "feeder"), Order("buyer", 2_000, 150_000, "feeder")],
-        )
-        assert once == split
-        assert dict(split.bought) == {"buyer": 3_000}
-
     def test_a_poor_member_buys_what_it_can_pay_and_stops_nobody(self):
         outcome = settle(
             inputs(
@@ -156,8 +145,8 @@ class TestSettle:
         outcome = settle(inputs(*members))
         known = {one.account: one for one in members}
         for trade in outcome.trades:
-            assert outcome.price >= known[trade.seller].sell_not_below
-            assert outcome.price + TOLL + FEES.levy <= known[trade.buyer].buy_not_above
+            assert outcome.price >= known[trade.seller].limits.sell_not_below
+            assert outcome.price + TOLL + FEES.levy <= known[trade.buyer].limits.buy_not_above
         for account, moved in outcome.deltas:
             if account in known:
                 assert -moved <= known[account].spendable_micros
@@ -175,58 +164,6 @@ class TestSettle:
             assert one.payer != one.payee
             assert one.energy_wh > 0
             assert one.rail is (Rail.INVOICE if one.kind is Kind.RESIDUAL else Rail.CHAIN)
-
-
-orders_of = st.lists(st.tuples(st.integers(1, 6), st.integers(-5, 5)), max_size=5)
-
-
-def best_welfare(offers, bids):
-    """Fill unit by unit, best first: an oracle that shares nothing with ``clear``."""
-    asks = sorted(limit for energy, limit in offers for _ in range(energy))
-    wants = sorted((limit for energy, limit in bids for _ in range(energy)), reverse=True)
-    return sum(max(0, want - ask) for ask, want in zip(asks, wants, strict=False))
-
-
-class TestClear:
-    @given(orders_of, orders_of)
-    @settings(max_examples=500, deadline=None)
-    def test_welfare_is_the_best_there_is(self, offers, bids):
-        outcome = clear(
-            [Order(f"s{n}", energy, limit, "feeder") for n, (energy, limit) in enumerate(offers)],
-            [Order(f"b{n}", energy, limit, "feeder") for n, (energy, limit) in enumerate(bids)],
-        )
-        paid = sum(bids[int(name[1:])][1] * energy for name, energy in outcome.bought)
-        cost = sum(offers[int(name[1:])][1] * energy for name, energy in outcome.sold)
-        assert paid - cost == best_welfare(offers, bids)
-        assert sum(e for _, e in outcome.sold) == sum(e for _, e in outcome.bought)
-
-    @given(orders_of, orders_of)
-    @settings(max_examples=500, deadline=None)
-    def test_the_price_supports_the_allocation(self, offers, bids):
-        outcome = clear(
-            [
-                Order(f"s{n}", energy, 2 * limit, "feeder")
-                for n, (energy, limit) in enumerate(offers)
-            ],
-            [Order(f"b{n}", energy, 2 * limit, "feeder") for n, (energy, limit) in enumerate(bids)],
-        )
-        if outcome.price is None:
-            return
-        sold, bought = dict(outcome.sold), dict(outcome.bought)
-        for n, (energy, limit) in enumerate(offers):
-            if 2 * limit < outcome.price:
-                assert sold.get(f"s{n}", 0) == energy
-            if 2 * limit > outcome.price:
-                assert f"s{n}" not in sold
-        for n, (energy, limit) in enumerate(bids):
-            if 2 * limit > outcome.price:
-                assert bought.get(f"b{n}", 0) == energy
-            if 2 * limit < outcome.price:
-                assert f"b{n}" not in bought
-
-    def test_the_midpoint_is_rounded_down_below_zero_too(self):
-        outcome = clear([Order("s", 1, -6, "feeder")], [Order("b", 1, -3, "feeder")])
-        assert outcome.price == -5
 
 
 class TestTree:

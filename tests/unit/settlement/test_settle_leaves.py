@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.units import cost_floor
+from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
-from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions, Kind, Rail
+from settlement.trading.orders.applying import Limits
 from settlement.trading.settle import IntervalInputs, Member, settle
 from settlement.trading.tree import (
     EMPTY,
@@ -38,8 +39,7 @@ def member(n, **changes):
         account=name(n),
         import_wh=0,
         export_wh=0,
-        sell_not_below=90_000,
-        buy_not_above=180_000,
+        limits=Limits(90_000, 180_000),
         spendable_micros=10**9,
         order_hash=bytes([n]) * 32,
         digests=(bytes([n]) * 32, bytes([n + 100]) * 32),
@@ -59,7 +59,7 @@ def settled(*members, fees=FEES, **changes):
         residual=(60_000, 300_000),
         salt_key=KEY,
         tree=ZoneTree.single(local_toll=TOLL),
-        mechanism=OneZone(),
+        mechanism=Auction(),
     )
     return settle(dataclasses.replace(whole, **changes))
 
@@ -82,8 +82,7 @@ markets = st.lists(
         dict,
         import_wh=st.integers(0, 5_000),
         export_wh=st.integers(0, 5_000),
-        sell_not_below=st.integers(0, 200_000),
-        buy_not_above=st.integers(0, 400_000),
+        limits=st.builds(Limits, st.integers(0, 200_000), st.integers(0, 400_000)),
         spendable_micros=st.integers(0, 10**6),
         estimated=st.booleans(),
     ),
@@ -95,7 +94,7 @@ markets = st.lists(
 class TestResidual:
     def test_takes_everything_if_limits_do_not_cross(self):
         outcome = settled(
-            member(1, export_wh=3_000, sell_not_below=150_000), member(2, import_wh=2_000)
+            member(1, export_wh=3_000, limits=Limits(150_000, 180_000)), member(2, import_wh=2_000)
         )
         assert (outcome.price, outcome.trades, outcome.deltas) == (None, (), ())
         assert residual_of(outcome) == [
@@ -104,7 +103,10 @@ class TestResidual:
         ]
 
     def test_fees_can_be_all_that_keeps_limits_apart(self):
-        members = member(1, export_wh=1_000), member(2, import_wh=1_000, buy_not_above=124_999)
+        members = (
+            member(1, export_wh=1_000),
+            member(2, import_wh=1_000, limits=Limits(90_000, 124_999)),
+        )
         assert settled(*members).traded_wh == 0
         assert settled(*members, fees=Fees(4_999, 2_000)).traded_wh == 1_000
 
@@ -129,7 +131,7 @@ class TestMember:
         assert leaf_of(outcome, name(1)).wh_out == 0
 
     def test_never_trades_with_itself(self):
-        outcome = settled(member(1, import_wh=500, export_wh=900, sell_not_below=0))
+        outcome = settled(member(1, import_wh=500, export_wh=900, limits=Limits(0, 180_000)))
         assert outcome.trades == ()
 
     def test_at_its_last_micro_still_trades(self):
@@ -155,7 +157,7 @@ class TestLeaf:
     def test_of_a_seller_commits_to_each_sale_by_buyer(self):
         bought = ((2, 800), (3, 400), (5, 700))
         buyers = [member(n, import_wh=wh) for n, wh in reversed(bought)]
-        outcome = settled(member(9, export_wh=1_900, sell_not_below=100_000), *buyers)
+        outcome = settled(member(9, export_wh=1_900, limits=Limits(100_000, 180_000)), *buyers)
         price = outcome.price
         expected = [
             trade_leaf(
@@ -259,8 +261,8 @@ class TestSettlement:
 
     def test_at_a_negative_price_the_seller_pays_its_neighbour(self):
         outcome = settled(
-            member(1, export_wh=1_000, sell_not_below=-50_000),
-            member(2, import_wh=1_000, buy_not_above=0),
+            member(1, export_wh=1_000, limits=Limits(-50_000, 180_000)),
+            member(2, import_wh=1_000, limits=Limits(90_000, 0)),
         )
         assert outcome.price == (-50_000 - 35_000) // 2
         moved = dict(outcome.deltas)
