@@ -1,6 +1,5 @@
 """A book as columns: what many orders cost little to look at."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
@@ -74,19 +73,21 @@ def by_zone(side: Side, column: Column, tree: ZoneTree) -> Column:
     return sums
 
 
-def _side(orders: Iterable[Order], tree: ZoneTree) -> Side:
-    live = tuple([order for order in orders if order.energy_wh > 0])
-    if len(live) > ORDERS_MAX:
-        raise BookOutOfRangeError(f"{len(live)} orders on one side")
+def _side(orders: tuple[Order, ...], tree: ZoneTree) -> Side:
+    energies = _column(orders, "energy_wh", ENERGY_MAX)
+    if orders and energies.min() <= 0:
+        return _side(tuple(order for order in orders if order.energy_wh > 0), tree)
+    if len(orders) > ORDERS_MAX:
+        raise BookOutOfRangeError(f"{len(orders)} orders on one side")
     try:
-        places = [tree.index[order.zone] for order in live]
+        places = [tree.index[order.zone] for order in orders]
     except KeyError as fault:
         raise UnknownZoneError(str(fault.args[0])) from fault
     return Side(
-        orders=live,
+        orders=orders,
         zones=np.array(places, np.int64),
-        energies_wh=_column(live, "energy_wh", ENERGY_MAX),
-        limits=_column(live, "limit", PRICE_MAX),
+        energies_wh=energies,
+        limits=_column(orders, "limit", PRICE_MAX),
     )
 
 

@@ -58,22 +58,75 @@ def fair_shares(
     wanted_wh
         Most that each zone takes, not negative.
     """
-    left: list[Exact] = list(surplus_wh)
+    shares = [WattHours(0)] * len(room.names)
+    for part in _parts(room, surplus_wh):
+        wanted = [wanted_wh[at] for at in part.places]
+        if any(wanted):
+            served = _whole(part.room, part.surplus_wh, _even(part, wanted))
+            for at, share in zip(part.places, served, strict=True):
+                shares[at] = share
+    return tuple(shares)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Zones between which edges have something to decide; all that comes from outside is known."""
+
+    places: tuple[int, ...]
+    """Place of each zone in the whole tree."""
+    room: Room
+    """The zones as a tree of their own."""
+    surplus_wh: tuple[WattHours, ...]
+    """Most that each zone has before it gets anything, in Wh."""
+
+
+def _parts(room: Room, surplus_wh: Sequence[WattHours]) -> list[_Part]:
+    """Cut the tree at edges that must carry what they may."""
+    left = list(surplus_wh)
+    parts: dict[int, list[int]] = {}
+    part_of: list[int] = []
+    for at, (above, least) in enumerate(zip(room.parents, room.least_wh, strict=True)):
+        if above >= 0 and least < room.most_wh[at]:
+            part_of.append(part_of[above])
+        else:
+            part_of.append(at)
+            left[at] = WattHours(left[at] - least)
+            if above >= 0:
+                left[above] = WattHours(left[above] + least)
+        parts.setdefault(part_of[at], []).append(at)
+    return [_part(room, left, places) for places in parts.values()]
+
+
+def _part(room: Room, left: Sequence[WattHours], places: Sequence[int]) -> _Part:
+    local = {at: place for place, at in enumerate(places)}
+    below = places[1:]
+    return _Part(
+        tuple(places),
+        Room(
+            names=tuple(room.names[at] for at in places),
+            parents=(-1, *(local[room.parents[at]] for at in below)),
+            least_wh=(WattHours(0), *(room.least_wh[at] for at in below)),
+            most_wh=(WattHours(0), *(room.most_wh[at] for at in below)),
+        ),
+        tuple(left[at] for at in places),
+    )
+
+
+def _even(part: _Part, wanted_wh: Sequence[WattHours]) -> list[Exact]:
+    """Return exact shares: raise the common fraction until an edge holds, go on with the rest."""
+    room = part.room
+    left: list[Exact] = list(part.surplus_wh)
     waiting = {at for at, wanted in enumerate(wanted_wh) if wanted}
     shares: list[Exact] = [0] * len(left)
     while waiting:
         weights = [wanted if at in waiting else 0 for at, wanted in enumerate(wanted_wh)]
-        fraction = _common_fraction(room, left, weights)
-        even = [
-            had - fraction * weight if weight else had
-            for had, weight in zip(left, weights, strict=True)
-        ]
+        fraction, even = _common_fraction(room, left, weights)
         done = waiting if fraction == ALL else waiting & _held(room, _leaving(room, even))
         for at in done:
-            shares[at] = fraction * wanted_wh[at]
+            shares[at] = left[at] - even[at]
             left[at] = even[at]
         waiting -= done
-    return _whole(room, surplus_wh, shares)
+    return shares
 
 
 def _leaving(room: Room, left: Sequence[Exact]) -> list[Exact]:
@@ -85,20 +138,21 @@ def _leaving(room: Room, left: Sequence[Exact]) -> list[Exact]:
 
 
 def _common_fraction(
-    room: Room, left: Sequence[Exact], weights: Sequence[WattHours | int]
-) -> Fraction:
+    room: Room, left: Sequence[Exact], weights: Sequence[int]
+) -> tuple[Fraction, list[Exact]]:
     """
-    Return the largest fraction of all weights that can be taken at once.
+    Return the largest fraction of all weights that can be taken at once, and what is left then.
 
     What a subtree has left is a concave function of the fraction, so that where its tangent meets
     the bound is never below the answer, and after finitely many tangents is the answer.
     """
     fraction = ALL
     while True:
-        most = [
+        even = [
             had - fraction * weight if weight else had
             for had, weight in zip(left, weights, strict=True)
         ]
+        most = even.copy()
         steepness = list(weights)
         for at in range(len(most) - 1, 0, -1):
             above = room.parents[at]
@@ -113,7 +167,7 @@ def _common_fraction(
             if had < least
         ]
         if not short:
-            return fraction
+            return fraction, even
         if any(fraction * steep < lacking for lacking, steep in short):
             raise NotClearedError("more must leave a zone than it has")
         fraction -= max(Fraction(lacking, steep) for lacking, steep in short)

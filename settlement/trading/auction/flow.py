@@ -6,15 +6,13 @@ limit; along edges, at their tolls; and back to the ground by a bid, at less tha
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from settlement.trading.auction.columns import Column, Market, by_zone
 from settlement.trading.auction.errors import NotClearedError
-
-_WAYS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,30 +37,44 @@ def optimal_flow(market: Market) -> Flow:
         If the solver did not find one.
     """
     offers, bids, tree = market.offers, market.bids, market.tree
-    ground = len(tree.zones)
+    # The solver goes through arcs of one zone in the order given: by price it is several times
+    # as fast.
+    by_price = np.argsort(offers.limits), np.argsort(-bids.limits)
+    sellers, buyers = offers.zones[by_price[0]], bids.zones[by_price[1]]
+    ground = np.int64(len(tree.zones))
     below = np.arange(1, ground, dtype=np.int64)
     above = np.array(tree.parents[1:], np.int64)
     tolls = np.array([zone.edge_toll for zone in tree.zones[1:]], np.int64)
-    export_wh, import_wh = _edge_room(market)
     solver = SimpleMinCostFlow()
     arcs = solver.add_arcs_with_capacity_and_unit_cost(
-        np.concatenate((np.full(offers.zones.size, ground), bids.zones, below, above)).astype(
-            np.int32
+        _ends(np.full(sellers.size, ground), buyers, below, above),
+        _ends(sellers, np.full(buyers.size, ground), above, below),
+        np.concatenate(
+            (offers.energies_wh[by_price[0]], bids.energies_wh[by_price[1]], *_edge_room(market))
         ),
-        np.concatenate((offers.zones, np.full(bids.zones.size, ground), above, below)).astype(
-            np.int32
-        ),
-        np.concatenate((offers.energies_wh, bids.energies_wh, export_wh, import_wh)),
-        np.concatenate((offers.limits, -bids.limits, tolls, tolls)),
+        np.concatenate((offers.limits[by_price[0]], -bids.limits[by_price[1]], tolls, tolls)),
     )
     status = solver.solve()
     if status != SimpleMinCostFlow.OPTIMAL:
         raise NotClearedError(f"the solver says {status}")
-    flows = np.asarray(solver.flows(arcs), np.int64)
-    sold, rest = np.split(flows, [offers.zones.size])
-    bought, edges = np.split(rest, [bids.zones.size])
-    out, back = np.split(edges, _WAYS)
-    return Flow(sold, bought, (0, *(out - back).tolist()))
+    sold, bought, out, back = np.split(
+        np.asarray(solver.flows(arcs), np.int64),
+        np.cumsum((sellers.size, buyers.size, below.size)),
+    )
+    return Flow(
+        _as_given(sold, by_price[0]), _as_given(bought, by_price[1]), (0, *(out - back).tolist())
+    )
+
+
+def _ends(*parts: Column) -> npt.NDArray[np.int32]:
+    return np.concatenate(parts).astype(np.int32)
+
+
+def _as_given(column: Column, order: Column) -> Column:
+    """Return a sorted column in the order of the book."""
+    given = np.empty_like(column)
+    given[order] = column
+    return given
 
 
 def _edge_room(market: Market) -> tuple[Column, Column]:

@@ -9,6 +9,8 @@ from settlement.trading.auction.columns import Column
 class Party:
     """All that sell, or all that buy, in the order in which they meet others."""
 
+    orders: Column
+    """Row of an order of each row's member, zone and wish among those served."""
     members: Column
     """Rank of each row's member by name."""
     zones: Column
