@@ -2,16 +2,20 @@
 
 import asyncio
 import dataclasses
+import re
+from pathlib import Path
 
 import httpx2
 import pytest
 
+from settlement.engine.market.orders.delegating import delegates_of
 from settlement.engine.market.orders.kept import orders_in_force
 from settlement.trading.orders.standing import Side
 from tests.integration.community import community
 from tests.integration.ordering import sale, send
 
 HOUR_S = 3_600
+GUIDE = Path(__file__).parents[2] / "docs/how-to/place-an-order.md"
 
 
 @dataclasses.dataclass
@@ -166,7 +170,28 @@ async def is_traced(table):
     }
 
 
-SCENES = (stands, is_canceled, is_replaced, is_delegated, is_traced)
+async def follows_the_guide(table):
+    """Runs what the guide shows, as one program."""
+    wallet = table.homes[6]
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    given = {"key": wallet.private_key, "url": table.here.running.url}
+    await asyncio.to_thread(exec, "\n".join(blocks), given)
+    given["service"].close()
+    kept = await table.shown(wallet)
+    answer = await table.client.get("/api/orders/terms")
+    with table.here.service.reading() as connection:
+        delegates = delegates_of(connection, wallet.address_hex, table.here.clock.now_s())
+    return {
+        "blocks": len(blocks) == 3,
+        "as signed": [(one["limit_micros_per_kwh"], one["energy_wh"]) for one in kept]
+        == [(150_000, 2_000)],
+        "canceled": kept[0]["state"] == "canceled",
+        "next": kept[0]["first_interval"] == answer.json()["next_interval"] == table.coming,
+        "delegate": delegates == {given["friend"]},
+    }
+
+
+SCENES = (stands, is_canceled, is_replaced, is_delegated, is_traced, follows_the_guide)
 
 
 async def played(directory):

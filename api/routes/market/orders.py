@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Context, context
+from contracts.typed_data import wallet_types
 from ledger.units import MicrosPerKilowattHour, UnixSeconds, WattHours
 from settlement.engine.market.orders import delegating, kept, taking
 from settlement.metering.intervals import IntervalIndex
@@ -18,6 +19,7 @@ Here = Annotated[Context, Depends(context)]
 _ADDRESS = r"^0x[0-9a-f]{40}$"
 _SIGNATURE = r"^0x[0-9a-f]{130}$"
 _NUMBER_MAX = 2**63 - 1
+_SIGNED = ("Order", "OrderCancel", "Delegation")
 _PAGE, _PAGE_MAX = 100, 1_000
 
 
@@ -80,6 +82,24 @@ class DelegationRequest(Strict):
     valid_until_s: int = Field(ge=0, le=_NUMBER_MAX)
     nonce: int = Field(ge=0, le=_NUMBER_MAX)
     signature: str = Field(pattern=_SIGNATURE)
+
+
+@router.get("/api/orders/terms")
+def terms(here: Here) -> dict[str, Any]:
+    """Return what a wallet needs to sign an order, and the next interval to begin."""
+    service = here.service
+    domain, rules = service.domain, service.rules
+    return {
+        "domain": {
+            "name": domain.name,
+            "version": domain.version,
+            "chainId": domain.chain_id,
+            "verifyingContract": domain.verifying_contract,
+        },
+        "types": {name: wallet_types(name) for name in _SIGNED},
+        "interval_s": rules.interval_s,
+        "next_interval": rules.interval_of(service.clock.now_s()) + 1,
+    }
 
 
 @router.post("/api/orders", status_code=201)
