@@ -16,11 +16,9 @@ under the same nonce, stored before it is sent; a receipt of any attempt settles
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import rlp  # type: ignore[import-untyped]  # ships no types
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from contracts.typed_data import keccak
@@ -33,6 +31,7 @@ from settlement.chain.sending.intents import (
     waiting_intents,
     write_intent,
 )
+from settlement.chain.sending.signing import Signer
 from settlement.chain.sending.steps import NO_STEPS, Steps
 from settlement.tables import attempt, intent
 
@@ -105,8 +104,7 @@ class Outbox:
         steps
             Told how far each transaction is.
         """
-        self._account: LocalAccount = Account.from_key(private_key)
-        self._chain_id = chain_id
+        self._signer: Final = Signer(private_key, chain_id)
         self.policy: Final = policy
         """What is offered for gas."""
         self.steps: Final = steps
@@ -118,7 +116,7 @@ class Outbox:
     @property
     def address(self) -> str:
         """Address of the signing key, lower case."""
-        return str(self._account.address).lower()
+        return self._signer.address
 
     def next_nonce(self, connection: Connection) -> int:
         """Return the nonce that the next intent will get."""
@@ -301,23 +299,11 @@ class Outbox:
     def _sign(
         self, nonce: int, call: Call, fees: Fees, *, number: int = 0, cancels: bool = False
     ) -> Attempt:
-        fields: dict[str, Any] = {
-            "type": 2,
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "maxFeePerGas": fees.max_fee_wei,
-            "maxPriorityFeePerGas": fees.tip_wei,
-            "gas": call.gas,
-            "value": 0,
-            "data": call.data,
-        }
-        if call.to is not None:
-            fields["to"] = bytes.fromhex(call.to[2:])
-        signed = self._account.sign_transaction(fields)
+        raw = self._signer.sign(nonce, fees, to=call.to, data=call.data, gas=call.gas)
         return Attempt(
             number=number,
-            hash="0x" + bytes(signed.hash).hex(),
-            raw=bytes(signed.raw_transaction),
+            hash="0x" + keccak(raw).hex(),
+            raw=raw,
             fees=fees,
             cancels=cancels,
         )
