@@ -126,8 +126,7 @@ def settle(inputs: IntervalInputs) -> Settlement:
     """Return lines, deltas and root."""
     members = sorted(inputs.members, key=lambda member: member.account)
     positions = [_position(member) for member in members]
-    book = book_of(positions, inputs.fees, inputs.tree)
-    outcome = _without_own(inputs.mechanism.clear(book, inputs.tree))
+    outcome = _cleared(inputs, positions)
     sales = sales_of(outcome.trades)
     lines = _lines(inputs, positions, outcome, sales)
     moved = deltas(lines)
@@ -141,6 +140,17 @@ def settle(inputs: IntervalInputs) -> Settlement:
         surplus_wh=WattHours(sum(one.net.surplus_wh for one in positions)),
         deficit_wh=WattHours(sum(one.net.deficit_wh for one in positions)),
     )
+
+
+def traded(inputs: IntervalInputs) -> WattHours:
+    """Return what neighbors would trade, in Wh, without what follows from it."""
+    members = sorted(inputs.members, key=lambda member: member.account)
+    return _cleared(inputs, [_position(member) for member in members]).traded_wh
+
+
+def _cleared(inputs: IntervalInputs, positions: Sequence[Position]) -> Outcome:
+    book = book_of(positions, inputs.fees, inputs.tree)
+    return _without_own(inputs.mechanism.clear(book, inputs.tree))
 
 
 def _position(member: Member) -> Position:

@@ -16,7 +16,7 @@ from settlement.engine.market.progress import settled_through
 from settlement.engine.service import Service, wallet_of
 from settlement.tables import line, run, run_state
 from settlement.trading.lines import Line
-from settlement.trading.settle import Settlement, settle
+from settlement.trading.settle import Settlement, settle, traded
 
 _SETTLE_GAS: Final = 6_000_000
 _INITIAL: Final = 0
@@ -86,7 +86,7 @@ def _keep_run(
 ) -> None:
     inputs = collected.inputs
     operator = wallet_of(connection, service.rules.operator_party)
-    homes_only = settle(without_stations(collected, operator))
+    homes_only_wh = traded(without_stations(collected, operator))
     connection.execute(
         run.insert().values(
             run=inputs.run,
@@ -96,7 +96,7 @@ def _keep_run(
             traded_wh=outcome.traded_wh,
             stations_wh=collected.stations_wh,
             sun_to_cars_wh=sum(t.energy_wh for t in outcome.trades if t.buyer == operator),
-            home_to_home_wh=homes_only.traded_wh,
+            home_to_home_wh=homes_only_wh,
             surplus_wh=outcome.surplus_wh,
             deficit_wh=outcome.deficit_wh,
             losses_wh=collected.losses_wh,
