@@ -1,0 +1,1 @@
+"""Mechanisms beside the auction: pay-as-bid and sharing keys."""
