@@ -125,7 +125,7 @@ class Settlement:
 def settle(inputs: IntervalInputs) -> Settlement:
     """Return lines, deltas and root."""
     members = sorted(inputs.members, key=lambda member: member.account)
-    positions = [_position(member) for member in members]
+    positions = [position_of(member) for member in members]
     outcome = _cleared(inputs, positions)
     sales = sales_of(outcome.trades)
     lines = _lines(inputs, positions, outcome, sales)
@@ -145,7 +145,7 @@ def settle(inputs: IntervalInputs) -> Settlement:
 def traded(inputs: IntervalInputs) -> WattHours:
     """Return what neighbors would trade, in Wh, without what follows from it."""
     members = sorted(inputs.members, key=lambda member: member.account)
-    return _cleared(inputs, [_position(member) for member in members]).traded_wh
+    return _cleared(inputs, [position_of(member) for member in members]).traded_wh
 
 
 def _cleared(inputs: IntervalInputs, positions: Sequence[Position]) -> Outcome:
@@ -153,7 +153,8 @@ def _cleared(inputs: IntervalInputs, positions: Sequence[Position]) -> Outcome:
     return _without_own(inputs.mechanism.clear(book, inputs.tree))
 
 
-def _position(member: Member) -> Position:
+def position_of(member: Member) -> Position:
+    """Return what a member's book is made from."""
     return Position(
         member=member.account,
         zone=member.zone,

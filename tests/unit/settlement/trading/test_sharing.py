@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settlement.trading.clearing import OneZone
+from settlement.trading.auction import Auction
 from settlement.trading.mechanisms.fills import fills_of
 from settlement.trading.mechanisms.keys import (
     BadKeyError,
@@ -314,7 +314,7 @@ class TestWhatAKeyLeaves:
         offers = (offer("s", 10, PRICE), offer("t", 10, PRICE + 2))
         bids = (bid("b", 6, PRICE), bid("c", 12, PRICE + 4))
         key = StaticKey({"b": 10_000})
-        outcome = sharing(key, OneZone()).clear(Book(offers, bids), STREET)
+        outcome = sharing(key, Auction()).clear(Book(offers, bids), STREET)
         assert [(t.seller, t.buyer, t.energy_wh, t.price) for t in outcome.trades] == [
             ("s", "b", 6, PRICE),
             ("s", "c", 4, PRICE),
