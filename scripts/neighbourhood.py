@@ -16,6 +16,7 @@ from scripts.replay import World
 from settlement.engine.community import Meter, Party, Roster, Rules, Station
 from settlement.engine.roll import apply_roster, fund_wallets
 from settlement.pricing.tariffs import Tariff
+from settlement.trading.zones import ZoneTree
 
 GRID: Final = "grid"
 STATE: Final = "state"
@@ -59,6 +60,7 @@ def rules(parameters: Parameters, dataset: Dataset) -> Rules:
         state_party=STATE,
         supplier_party=SUPPLIER,
         operator_party=OPERATOR,
+        zones=ZoneTree.single(community.zone, fees.toll),
     )
 
 

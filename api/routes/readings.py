@@ -28,7 +28,7 @@ class SignedReading(BaseModel):
     at_s: int = Field(ge=0, le=_UINT64_MAX)
     sequence: int = Field(ge=0, le=_UINT64_MAX)
     energy_wh: int = Field(ge=0, le=_UINT64_MAX)
-    quality: Literal["measured", "estimated"]
+    quality: Literal["measured", "estimated", "substituted"]
     signature: str = Field(pattern=r"^0x[0-9a-f]{130}$")
 
     def domain(self) -> readings.SignedReading:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, WattHours, Watts
+from settlement.metering.homes.counting import Estimates
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
+from settlement.metering.local_time import LocalTime, time_zone
 from settlement.pricing.tariffs import Tariff
+from settlement.trading.zones import ZoneTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,13 @@ class Rules:
     currency: str
     """ISO 4217 code."""
     utc_offset_minutes: int
-    """Fixed offset of local time from UTC, in minutes."""
+    """Fixed offset of local time from UTC, in minutes; ``time_zone`` takes its place."""
     interval_s: int
     """Interval length, in seconds."""
     grace_s: int
     """How long after its end an interval waits for silent meters, in seconds."""
     toll: MicrosPerKilowattHour
-    """Local grid toll, paid by the buyer to the grid operator."""
+    """Local grid toll, paid by the buyer to the grid operator, unless ``zones`` say theirs."""
     levy: MicrosPerKilowattHour
     """Levy, paid by the buyer to the state."""
     vat_bp: BasisPoints
@@ -54,6 +57,31 @@ class Rules:
     """OCPI Tariff objects as JSON, by station; other stations have ``tariff``."""
     cosign_window_s: int = 120
     """How long a driver may sign a total that the contract cannot compute, in seconds."""
+    zones: ZoneTree | None = None
+    """The grid's zones, each with its tolls and caps; None is one zone with ``toll``."""
+    time_zone: str = ""
+    """IANA name such as ``Europe/Paris``, or empty if local time is the fixed offset."""
+    estimates: Estimates = Estimates.NONE
+    """What counts for an interval while a meter is silent."""
+
+    @property
+    def tree(self) -> ZoneTree:
+        """The grid's zones, be there one or many."""
+        return ZoneTree.single(local_toll=self.toll) if self.zones is None else self.zones
+
+    @property
+    def local(self) -> LocalTime:
+        """
+        What the community's clocks show.
+
+        Raises
+        ------
+        UnknownTimeZoneError
+            If ``time_zone`` is none.
+        """
+        return LocalTime(
+            self.utc_offset_minutes, time_zone(self.time_zone) if self.time_zone else None
+        )
 
     def interval_of(self, instant_s: UnixSeconds) -> IntervalIndex:
         """Return the interval that holds an instant; its end belongs to the next."""
@@ -102,6 +130,22 @@ class Meter:
     """First instant it counts no more, in Unix seconds."""
     register_modulus_wh: WattHours | None = None
     """Where its register begins again at 0, in Wh, if the maker says so."""
+    zone: str | None = None
+    """Zone of the grid that it is in, or of the feeder that it is the head of; None is the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """How much of a home meter's energy a community gets, from an instant on."""
+
+    serial: str
+    """Serial number of the meter."""
+    community: str
+    """Id of the community, this one or another."""
+    from_s: UnixSeconds
+    """Begin of the first interval it holds for, in Unix seconds; until the community's next."""
+    factor_bp: BasisPoints
+    """Share of the energy, of 10,000; a meter without any is wholly this community's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +172,5 @@ class Roster:
     """Meters."""
     stations: tuple[Station, ...]
     """Stations."""
+    participations: tuple[Participation, ...] = ()
+    """Shares of home meters that not all of is this community's."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from contracts.typed_data import keccak
 from ledger.errors import NotFound
 from ledger.store.bulk import upsert
-from ledger.units import UnixSeconds, Watts
+from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.chain.outbox import Call
 from settlement.engine.community import Meter, Roster
 from settlement.engine.finality import advance
@@ -34,6 +34,7 @@ _KEYS: Final = (
         meter.c.rated_power_w,
         meter.c.valid_from_s,
         meter.c.valid_until_s,
+        meter.c.register_modulus_wh,
     )
     .where(meter.c.meter_id.in_(bindparam("meter_ids", expanding=True)))
     .order_by(meter.c.valid_from_s.desc())
@@ -102,6 +103,7 @@ def _store(connection: Connection, roster: Roster) -> None:
                 "public_key": one.public_key,
                 "rated_power_w": one.rated_power_w,
                 "register_modulus_wh": one.register_modulus_wh,
+                "zone": one.zone,
             }
             for one in roster.meters
         ],
@@ -206,18 +208,18 @@ def meter_keys(
 ) -> Mapping[str, Sequence[MeterKey]]:
     """Return every key that speaks for each of the meters at some instant, the newest first."""
     keys: dict[str, list[MeterKey]] = {}
-    for meter_id, curve, public_key, kind, rated_power_w, from_s, until_s in connection.execute(
-        _KEYS, {"meter_ids": sorted(meter_ids)}
-    ):
+    for row in connection.execute(_KEYS, {"meter_ids": sorted(meter_ids)}):
+        modulus_wh = row.register_modulus_wh
         key = MeterKey(
-            curve=Curve(curve),
-            public_key=public_key,
-            kind=MeterKind(kind),
-            rated_power_w=Watts(rated_power_w),
-            valid_from_s=UnixSeconds(from_s),
-            valid_until_s=UnixSeconds(until_s),
+            curve=Curve(row.curve),
+            public_key=row.public_key,
+            kind=MeterKind(row.kind),
+            rated_power_w=Watts(row.rated_power_w),
+            valid_from_s=UnixSeconds(row.valid_from_s),
+            valid_until_s=UnixSeconds(row.valid_until_s),
+            register_modulus_wh=None if modulus_wh is None else WattHours(modulus_wh),
         )
-        keys.setdefault(meter_id, []).append(key)
+        keys.setdefault(row.meter_id, []).append(key)
     return keys
 
 

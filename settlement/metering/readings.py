@@ -33,6 +33,7 @@ class Quality(IntEnum):
 
     MEASURED = 0
     ESTIMATED = 1
+    SUBSTITUTED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Reading:
     energy_wh: WattHours
     """Energy since installation, in Wh."""
     quality: Quality
-    """Measured, or estimated by the gateway."""
+    """Measured, estimated by the gateway, or put in a faulty one's place by who runs the meter."""
 
 
 class MalformedReadingError(UnverifiedReading):

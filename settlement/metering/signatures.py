@@ -10,7 +10,7 @@ from contracts.typed_data import (
     signing_key,
 )
 from ledger.errors import UnverifiedReading
-from ledger.units import UnixSeconds, Watts
+from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.metering.readings import Reading, reading_digest
 
 
@@ -47,6 +47,8 @@ class MeterKey:
     """First instant it counts no more, in Unix seconds."""
     revoked: bool = False
     """Whether the calibration authority took it back."""
+    register_modulus_wh: WattHours | None = None
+    """Where the meter's registers begin again at 0, in Wh, if its maker says so."""
 
 
 class WrongSignerError(UnverifiedReading):

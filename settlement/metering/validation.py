@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.errors import UnverifiedReading
-from ledger.units import Watts
+from ledger.units import WattHours, Watts
 from settlement.metering.readings import Reading
 
 _TOLERANCE_PERCENT: Final = 105
@@ -44,14 +44,41 @@ def check_power(energy_wh: int, elapsed_s: int, rated_power_w: Watts) -> None:
     ImplausiblePowerError
         If it does not.
     """
-    carried = rated_power_w * elapsed_s * _TOLERANCE_PERCENT
-    if energy_wh * _SECONDS_PER_HOUR * _WHOLE_PERCENT > carried:
+    if not _carries(energy_wh, elapsed_s, rated_power_w):
         raise ImplausiblePowerError(energy_wh, elapsed_s, rated_power_w)
 
 
-def check_continuity(before: Reading, now: Reading, rated_power_w: Watts) -> None:
+def _carries(energy_wh: int, elapsed_s: int, rated_power_w: Watts) -> bool:
+    carried = rated_power_w * elapsed_s * _TOLERANCE_PERCENT
+    return energy_wh * _SECONDS_PER_HOUR * _WHOLE_PERCENT <= carried
+
+
+class BeyondModulusError(UnverifiedReading):
+    """A register shows what it cannot show, since it begins again at 0 before."""
+
+    def __init__(self, energy_wh: int, modulus_wh: int) -> None:
+        super().__init__(
+            "beyond_modulus", f"{energy_wh} Wh on a register that begins again at {modulus_wh} Wh"
+        )
+
+
+def check_continuity(
+    before: Reading, now: Reading, rated_power_w: Watts, modulus_wh: WattHours | None = None
+) -> None:
     """
     Check a reading against the register's previous one.
+
+    Parameters
+    ----------
+    before
+        The register's reading before.
+    now
+        The reading.
+    rated_power_w
+        Most power that the meter is made for, in W.
+    modulus_wh
+        Where the register begins again at 0, in Wh, if its maker says so. A register that goes back
+        has begun again only if what it counted since is plausible.
 
     Raises
     ------
@@ -66,6 +93,22 @@ def check_continuity(before: Reading, now: Reading, rated_power_w: Watts) -> Non
         raise SequenceError("the instant", before.at_s, now.at_s)
     if now.sequence <= before.sequence:
         raise SequenceError("the number", before.sequence, now.sequence)
-    if now.energy_wh < before.energy_wh:
+    elapsed_s = now.at_s - before.at_s
+    energy_wh = now.energy_wh - before.energy_wh
+    if energy_wh >= 0:
+        check_power(energy_wh, elapsed_s, rated_power_w)
+    elif modulus_wh is None or not _carries(energy_wh + modulus_wh, elapsed_s, rated_power_w):
         raise RegisterWentBackError(before.energy_wh, now.energy_wh)
-    check_power(now.energy_wh - before.energy_wh, now.at_s - before.at_s, rated_power_w)
+
+
+def check_register(energy_wh: WattHours, modulus_wh: WattHours | None) -> None:
+    """
+    Check that a register can show ``energy_wh``.
+
+    Raises
+    ------
+    BeyondModulusError
+        If it begins again at 0 before.
+    """
+    if modulus_wh is not None and energy_wh >= modulus_wh:
+        raise BeyondModulusError(energy_wh, modulus_wh)

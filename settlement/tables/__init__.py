@@ -3,9 +3,10 @@ The settlement service's tables, beside the ledger's in one database.
 
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
 ``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
-``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``) is
-written once; triggers refuse to change or delete it. ``session``, ``intent``, ``lane`` and
-``run_state`` say where something stands now and may move on; every step they take is an event.
+``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``,
+``participation``) is written once; triggers refuse to change or delete it. ``session``, ``intent``,
+``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
+an event.
 ``register_head`` repeats the newest ``reading`` of each register, and moves with it.
 ``waiting_report`` names the kept reports of stations that are still to be judged. ``subscriber`` is
 who is told of events, and how far it was told.
@@ -48,7 +49,16 @@ from settlement.tables.market import (
     run_state,
 )
 from settlement.tables.onchain import attempt, block, break_, intent, observed
-from settlement.tables.registry import lane, meta, metadata, meter, party, station, wallet
+from settlement.tables.registry import (
+    lane,
+    meta,
+    metadata,
+    meter,
+    participation,
+    party,
+    station,
+    wallet,
+)
 
 IMMUTABLE: Final = (
     "inbox",
@@ -71,6 +81,7 @@ IMMUTABLE: Final = (
     "market_order",
     "market_order_end",
     "delegation",
+    "participation",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
 
@@ -97,6 +108,7 @@ __all__ = [
     "metadata",
     "meter",
     "observed",
+    "participation",
     "party",
     "reading",
     "refusal",

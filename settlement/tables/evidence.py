@@ -72,6 +72,8 @@ reading = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    # What is to be known beside the value (settlement.metering.homes.flags).
+    Column("flags", Int, nullable=False, server_default="0"),
     # The instant comes first: readings of one instant come together, and end up side by side.
     UniqueConstraint("at_s", "meter_id", "register", name="uq_reading"),
 )

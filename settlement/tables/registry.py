@@ -56,7 +56,19 @@ meter = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("rated_power_w", Int, nullable=False),
     Column("register_modulus_wh", Int),
+    # Zone of the grid that it is in; NULL is the root.
+    Column("zone", Text),
     UniqueConstraint("meter_id", "valid_from_s", name="uq_meter_id_from"),
+)
+
+participation = Table(
+    "participation",
+    metadata,
+    Column("meter_id", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("from_s", Int, nullable=False),
+    Column("factor_bp", Int, nullable=False),
+    UniqueConstraint("meter_id", "community", "from_s", name="uq_participation"),
 )
 
 station = Table(

@@ -18,8 +18,14 @@ from settlement.metering.signatures import MeterKey, verify_reading
 from settlement.tables import reading, slice_
 
 _MEMBER: Final = "wh/member/"
-_GIVEN: Final = ("metered-export", "feeder-import", "unmeasured-import")
-_TAKEN: Final = ("metered-import", "feeder-export", "feeder-losses", "unmeasured-export")
+_GIVEN: Final = ("metered-export", "beside-export", "feeder-import", "unmeasured-import")
+_TAKEN: Final = (
+    "metered-import",
+    "beside-import",
+    "feeder-export",
+    "feeder-losses",
+    "unmeasured-export",
+)
 _SIGNED: Final = "signed by its meter"
 
 

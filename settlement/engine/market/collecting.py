@@ -12,18 +12,16 @@ from settlement.engine.market.lanes import spendable
 from settlement.engine.market.measured import Metered, metered_parties, stations_energy
 from settlement.engine.market.members import mandates_in_force
 from settlement.engine.market.orders.kept import orders_in_force
+from settlement.engine.meters.holdings import stations_zone
 from settlement.engine.service import Service
 from settlement.metering.balance import FeederBalance
-from settlement.metering.readings import Register
 from settlement.tables import wallet
-from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
 from settlement.trading.lines import Institutions
 from settlement.trading.mandates import Mandate, band_at, mandate_hash
 from settlement.trading.orders.applying import Limits
 from settlement.trading.orders.standing import StandingOrder, orders_hash
 from settlement.trading.settle import IntervalInputs, Member
-from settlement.trading.zones import ZoneTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +79,16 @@ def collect(
     rules = service.rules
     begin_s = rules.start_s(interval)
     end_s = rules.end_s(interval)
-    metered = metered_parties(connection, begin_s, end_s)
+    metered = metered_parties(service, connection, interval, number)
     stations = stations_energy(connection, interval)
-    tree = ZoneTree.single(local_toll=rules.toll)
-    operator = Metered(rules.operator_party, stations, WattHours(0), (), estimated=False)
+    operator = Metered(
+        rules.operator_party,
+        stations,
+        WattHours(0),
+        (),
+        estimated=False,
+        zone=stations_zone(service, connection, begin_s),
+    )
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
     orders = orders_in_force(connection, interval, begin_s)
@@ -101,7 +105,7 @@ def collect(
                 funds.get(account),
                 begin_s,
             ),
-            tree.root.name,
+            one.zone,
         )
         for one in (*metered, operator)
     )
@@ -117,8 +121,8 @@ def collect(
         ),
         residual=(rules.residual_buys, rules.residual_sells[interval]),
         salt_key=service.salt_key,
-        tree=tree,
-        mechanism=Auction(),
+        tree=rules.tree,
+        mechanism=rules.mechanism,
     )
     head = _head(service, connection, begin_s, end_s)
     joined = frozenset(funds)
@@ -164,7 +168,7 @@ def _standing(
     """Return what a member allows; without a mandate or a lane it neither sells nor buys."""
     if mandate is None or funds_micros is None:
         return _NOTHING
-    band = band_at(mandate, begin_s, service.rules.utc_offset_minutes)
+    band = band_at(mandate, begin_s, service.rules.local.offset_minutes(begin_s))
     return Standing(
         limits=Limits(band.sell_not_below, band.buy_not_above),
         spendable_micros=Micros(min(mandate.cap_micros, funds_micros)),
@@ -176,13 +180,7 @@ def _standing(
 def _head(
     service: Service, connection: Connection, begin_s: UnixSeconds, end_s: UnixSeconds
 ) -> FeederBalance | None:
-    taken, given = (
-        feeder.energy_between(connection, "feeder", register, begin_s, end_s)
-        for register in (Register.IMPORT, Register.EXPORT)
-    )
-    if taken is None or given is None:
-        return None
-    balance = feeder.measured(service, connection, begin_s, end_s, (taken, given))
+    balance = feeder.measured(service, connection, (begin_s, end_s))
     # A fiscal record that came late counts here and was drawn earlier, when the head was read. What
     # the head measured of this interval says nothing then.
     return None if balance is not None and balance.losses_wh < 0 else balance

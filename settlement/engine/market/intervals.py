@@ -113,7 +113,7 @@ def _keep_run(
 
 
 def _noted(service: Service, collected: Collected) -> dict[str, Any]:
-    """Return the interval's instants, and what no message will say again: the funds of then."""
+    """Return the interval's instants, and what no message will say again, the funds of then."""
     interval = collected.inputs.interval
     return {
         "begin_s": service.rules.start_s(interval),
@@ -123,6 +123,8 @@ def _noted(service: Service, collected: Collected) -> dict[str, Any]:
             for member in collected.inputs.members
             if member.account in collected.joined
         },
+        "flags": {one.party: one.flags.words for one in collected.metered if one.flags},
+        "ahead": dict(register for one in collected.metered for register in one.ahead),
     }
 
 

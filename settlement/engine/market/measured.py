@@ -1,93 +1,102 @@
 """Collect what an interval is settled from: metered energy and the readings behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, FromClause, func, select
 
 from ledger.units import UnixSeconds, WattHours
-from settlement.engine.market.registers import last_reading
+from settlement.engine.market.counters import Counters, register_name
+from settlement.engine.meters.holdings import Holding, by_party, holdings
 from settlement.engine.service import Service
+from settlement.metering.homes.flags import Flag
+from settlement.metering.homes.shares import share_wh
 from settlement.metering.readings import Register
 from settlement.tables import meter, reading, session, slice_
+
+_TWO_WAYS: Final = (Register.IMPORT, Register.EXPORT)
+_NOTHING: Final = WattHours(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """One party's energy in one interval."""
+    """One party's energy in one interval, of all its meters."""
 
     party: str
     """Party."""
     import_wh: WattHours
-    """Energy taken from the feeder, in Wh."""
+    """Energy taken from the feeder, in Wh: the community's share."""
     export_wh: WattHours
-    """Energy given to the feeder, in Wh."""
+    """Energy given to the feeder, in Wh: the community's share."""
     digests: tuple[bytes, ...]
     """Digests of the readings used, by meter, register and instant."""
     estimated: bool
-    """Whether a reading is missing, the very first included: the energy counts as none for now."""
+    """Whether a reading is missing, the very first included."""
+    beside_import_wh: WattHours = _NOTHING
+    """Taken from the feeder by the same meters, in Wh, and not the community's."""
+    beside_export_wh: WattHours = _NOTHING
+    """Given to the feeder by the same meters, in Wh, and not the community's."""
+    zone: str = ""
+    """Zone that its meters are in; empty is the root."""
+    flags: Flag = Flag.NONE
+    """What is to be known of the values, of all its meters together."""
+    ahead: tuple[tuple[str, WattHours], ...] = ()
+    """Registers of which more was counted than they have said, and how much more, in Wh."""
+
+    @property
+    def brought_wh(self) -> WattHours:
+        """What all its meters took less what they gave, in Wh."""
+        taken = self.import_wh + self.beside_import_wh
+        return WattHours(taken - self.export_wh - self.beside_export_wh)
 
 
 def metered_parties(
-    connection: Connection, begin_s: UnixSeconds, end_s: UnixSeconds
-) -> tuple[Metered, ...]:
-    """Return the energy of every party with a home meter, by party."""
-    homes = connection.execute(
-        select(meter.c.party, meter.c.meter_id)
-        .where(meter.c.kind == "gateway")
-        .order_by(meter.c.party)
-    ).all()
-    found = connection.execute(
-        select(reading)
-        .where(
-            reading.c.at_s.in_((begin_s, end_s)),
-            reading.c.register.in_((int(Register.IMPORT), int(Register.EXPORT))),
-        )
-        .order_by(reading.c.register, reading.c.at_s)
-    ).mappings()
-    of_meter: dict[str, list[RowMapping]] = {}
-    for row in found:
-        of_meter.setdefault(row["meter_id"], []).append(row)
-    return tuple(
-        _of_meter(connection, party, of_meter.get(meter_id, ()), begin_s, end_s)
-        for party, meter_id in homes
-    )
-
-
-def _of_meter(
+    service: Service,
     connection: Connection,
-    party: str,
-    rows: Sequence[RowMapping],
-    begin_s: UnixSeconds,
-    end_s: UnixSeconds,
-) -> Metered:
-    """Return a meter's energy: register at the end less the last one that was settled."""
-    at_end = {row["register"]: row for row in rows if row["at_s"] == end_s}
-    at_begin = {row["register"]: row["energy_wh"] for row in rows if row["at_s"] == begin_s}
-    for register, row in at_end.items():
-        if register not in at_begin:
-            at_begin[register] = _earlier(connection, row, begin_s)
-    energies = {
-        register: row["energy_wh"] - at_begin[register]
-        for register, row in at_end.items()
-        if at_begin[register] is not None
-    }
-    if len(energies) < 2:  # noqa: PLR2004 - import and export
-        return Metered(party, WattHours(0), WattHours(0), (), estimated=True)
+    interval: int,
+    number: int,
+    known: FromClause = reading,
+) -> tuple[Metered, ...]:
+    """Return the energy of every party with a home meter, by party, from the ``known`` readings."""
+    held = by_party(holdings(service, connection, service.rules.start_s(interval)))
+    counters = Counters(service, connection, interval, number, known)
+    return tuple(_of_party(counters, party, meters) for party, meters in held.items())
+
+
+def _of_party(counters: Counters, party: str, meters: tuple[Holding, ...]) -> Metered:
+    """Return the sum over a party's meters; one that is silent leaves the others as they are."""
+    shares = dict.fromkeys(_TWO_WAYS, 0)
+    whole = dict.fromkeys(_TWO_WAYS, 0)
+    flags = Flag.NONE
+    ahead = []
+    for one in meters:
+        for register in _TWO_WAYS:
+            found = counters.counted(one, register)
+            shares[register] += share_wh(one.slots, found.begin_wh, found.end_wh)
+            whole[register] += found.energy_wh
+            flags |= found.flags
+            if found.ahead_wh:
+                ahead.append((register_name(one.meter_id, register), found.ahead_wh))
+        flags |= counters.flags(one)
+    imports, exports = (WattHours(shares[register]) for register in _TWO_WAYS)
     return Metered(
         party=party,
-        import_wh=WattHours(energies[int(Register.IMPORT)]),
-        export_wh=WattHours(energies[int(Register.EXPORT)]),
-        digests=tuple(row["digest"] for row in rows),
-        estimated=False,
+        import_wh=imports,
+        export_wh=exports,
+        digests=tuple(_digests(counters, meters)),
+        estimated=Flag.MISSING in flags,
+        beside_import_wh=WattHours(whole[Register.IMPORT] - imports),
+        beside_export_wh=WattHours(whole[Register.EXPORT] - exports),
+        zone=meters[0].zone,
+        flags=flags,
+        ahead=tuple(ahead),
     )
 
 
-def _earlier(connection: Connection, one: RowMapping, begin_s: UnixSeconds) -> int | None:
-    """Return the register when the meter last spoke before ``begin_s``, if it ever did."""
-    register, until_s = Register(one["register"]), UnixSeconds(begin_s - 1)
-    found = last_reading(connection, one["meter_id"], register, until_s)
-    return None if found is None else found.energy_wh
+def _digests(counters: Counters, meters: tuple[Holding, ...]) -> Iterator[bytes]:
+    for one in meters:
+        yield from counters.digests(one)
 
 
 def stations_energy(connection: Connection, interval: int) -> WattHours:
@@ -99,13 +108,23 @@ def stations_energy(connection: Connection, interval: int) -> WattHours:
 
 
 def is_complete(service: Service, connection: Connection, end_s: UnixSeconds) -> bool:
-    """Say whether all homes, the feeder head and all running sessions have told of ``end_s``."""
-    meters = connection.execute(
-        select(func.count()).select_from(meter).where(meter.c.kind.in_(("gateway", "feeder")))
-    ).scalar_one()
+    """Say whether all homes, feeder heads and running sessions have told of ``end_s``."""
+    begin_s = service.rules.start_s(service.rules.interval_of(UnixSeconds(end_s - 1)))
+    counting = (
+        select(meter.c.meter_id)
+        .where(
+            meter.c.kind.in_(("gateway", "feeder")),
+            meter.c.valid_from_s <= begin_s,
+            meter.c.valid_until_s > begin_s,
+        )
+        .distinct()
+        .subquery()
+    )
+    meters = connection.execute(select(func.count()).select_from(counting)).scalar_one()
     spoken = connection.execute(
         select(func.count())
         .select_from(reading)
+        .join(counting, counting.c.meter_id == reading.c.meter_id)
         .where(
             reading.c.at_s == end_s,
             reading.c.register.in_((int(Register.IMPORT), int(Register.EXPORT))),

@@ -33,6 +33,7 @@ def transfers(
     ]
     for one in outcome.lines:
         moves += _line_moves(service, parties, one)
+    moves += _beside_moves(service, collected)
     for position, (code, debit, credit, amount) in enumerate(moves):
         if amount:
             pending = debit.startswith("eur/trade-balance/")
@@ -60,7 +61,7 @@ def _metered_moves(service: Service, collected: Collected) -> Iterator[Move]:
     supplier = accounts.member_energy(service.rules.supplier_party)
     if head is None:
         # Nobody measured what the supplier brought; the meters behind the head say how much it was.
-        brought_wh = sum(one.import_wh - one.export_wh for one in collected.metered)
+        brought_wh = sum(one.brought_wh for one in collected.metered)
         yield "unmeasured-import", accounts.grid(), supplier, max(brought_wh, 0)
         yield "unmeasured-export", supplier, accounts.grid(), max(-brought_wh, 0)
     else:
@@ -75,6 +76,14 @@ def _metered_moves(service: Service, collected: Collected) -> Iterator[Move]:
             accounts.station_energy(operator),
             collected.stations_wh,
         )
+
+
+def _beside_moves(service: Service, collected: Collected) -> Iterator[Move]:
+    """Return what factors leave of meters: the supplier's, here; others settle it elsewhere."""
+    supplier = accounts.member_energy(service.rules.supplier_party)
+    for one in collected.metered:
+        yield "beside-import", supplier, accounts.consumed(), one.beside_import_wh
+        yield "beside-export", accounts.produced(), supplier, one.beside_export_wh
 
 
 def _line_moves(service: Service, parties: Mapping[str, str], one: Line) -> list[Move]:

@@ -13,9 +13,10 @@ from settlement.engine.market import feeder
 from settlement.engine.market.registers import Registers, SignedReading
 from settlement.engine.roll import key_at, meter_keys
 from settlement.engine.service import Service
+from settlement.metering.homes.flags import Flag, flags_of
 from settlement.metering.readings import Reading
 from settlement.metering.signatures import MeterKey, MeterKind, verify_reading
-from settlement.metering.validation import check_continuity
+from settlement.metering.validation import check_continuity, check_register
 from settlement.tables import run
 
 __all__ = ["Answer", "SignedReading", "record_readings", "take_readings"]
@@ -95,14 +96,14 @@ class _Batch:
         try:
             if prior is not None:
                 raise MessageDiffersError(_message(signed).key)
-            digest = self._judge(signed)
+            digest, flags = self._judge(signed)
         except Integrity:
             raise
         except VoisinError as fault:
             message = _message(signed)
             refuse(self._connection, self._service.book, message, fault, at_s=self._now_s)
             return Answer("refused", fault.code, str(fault))
-        self._registers.add(signed, digest)
+        self._registers.add(signed, digest, flags)
         self._accepted.append(digest)
         return _ACCEPTED
 
@@ -118,8 +119,8 @@ class _Batch:
                 at_s=self._now_s,
             )
 
-    def _judge(self, signed: SignedReading) -> bytes:
-        """Return the digest of a reading that proves what it says."""
+    def _judge(self, signed: SignedReading) -> tuple[bytes, Flag]:
+        """Return the digest of a reading that proves what it says, and how sure its value is."""
         one = signed.reading
         if one.at_s > self._now_s:
             raise FutureReadingError(one.at_s, self._now_s)
@@ -127,14 +128,18 @@ class _Batch:
             raise LateReadingError(one.at_s)
         key = key_at(self._keys, one.meter_id, one.at_s)
         digest = verify_reading(self._domain, one, signed.signature, key)
-        before = self._registers.before(one)
+        check_register(one.energy_wh, key.register_modulus_wh)
+        before, after = self._registers.before(one), self._registers.after(one)
+        if after is not None:
+            check_continuity(one, after, key.rated_power_w, key.register_modulus_wh)
         if before is not None:
-            check_continuity(before, one, key.rated_power_w)
+            check_continuity(before, one, key.rated_power_w, key.register_modulus_wh)
             if key.kind is MeterKind.FEEDER_HEAD:
                 self._registers.write()
                 beside = self._beside(one, key)
                 feeder.check(self._service, self._connection, before, one, beside)
-        return digest
+        interval_s = self._service.rules.interval_s
+        return digest, flags_of(before, one, key.rated_power_w, interval_s)
 
     def _beside(self, one: Reading, key: MeterKey) -> Reading | None:
         """Return the meter's other register at the same instant, if it came along and is signed."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, FromClause, bindparam, func, select, tuple_, update
 
 from ledger.store.bulk import insert_rows
 from ledger.units import UnixSeconds, WattHours
+from settlement.metering.homes.flags import Flag
 from settlement.metering.readings import Quality, Reading, Register
 from settlement.tables import reading, register_head
 
@@ -77,7 +78,7 @@ class Registers:
         self._newest: Final = _heads(connection, {one.meter_id for one in given})
         self._bodies: Final = _bodies(connection, [one for one in given if self._may_be_known(one)])
         self._added: Final[dict[tuple[str, Register], list[Reading]]] = {}
-        self._unwritten: Final[list[tuple[SignedReading, bytes]]] = []
+        self._unwritten: Final[list[tuple[SignedReading, bytes, Flag]]] = []
 
     def body_of(self, one: Reading) -> bytes | None:
         """Return what was accepted before under the reading's business key, byte for byte."""
@@ -98,14 +99,28 @@ class Registers:
         newest = added[place - 1]
         return newest if stored is None or stored.at_s < newest.at_s else stored
 
-    def add(self, signed: SignedReading, digest: bytes) -> None:
+    def after(self, one: Reading) -> Reading | None:
+        """Return the register's next reading after ``one``, stored or added."""
+        register = (one.meter_id, one.register)
+        newest = self._newest.get(register)
+        stored = None
+        if newest is not None and newest.at_s > one.at_s:
+            stored = next_reading(self._connection, one)
+        added = self._added.get(register, [])
+        place = bisect_right(added, one.at_s, key=_instant)
+        if place == len(added):
+            return stored
+        following = added[place]
+        return following if stored is None or following.at_s < stored.at_s else stored
+
+    def add(self, signed: SignedReading, digest: bytes, flags: Flag) -> None:
         """Take a reading that was found good; ``write`` writes it."""
         one = signed.reading
         key = key_of(one)
         self._bodies[key] = signed.body
         added = self._added.setdefault((one.meter_id, one.register), [])
         added.insert(bisect_right(added, one.at_s, key=_instant), one)
-        self._unwritten.append((signed, digest))
+        self._unwritten.append((signed, digest, flags))
 
     def write(self) -> None:
         """Write what was added and is not yet written, and move the registers' heads."""
@@ -130,31 +145,52 @@ class Registers:
 
 
 def last_reading(
-    connection: Connection, meter_id: str, register: Register, until_s: UnixSeconds
+    connection: Connection,
+    meter_id: str,
+    register: Register,
+    until_s: UnixSeconds,
+    among: FromClause = reading,
 ) -> Reading | None:
     """
     Return the newest reading of a register up to and including ``until_s``, if there is one.
 
     Goes back from one instant at which anybody spoke to the one before, as the index allows, until
     the register spoke too: a step for each interval that it missed, however many meters there are.
+    Only readings ``among`` the given ones count (``settlement.engine.market.runs.late``).
     """
-    mine = (reading.c.meter_id == meter_id, reading.c.register == int(register))
+    mine = (among.c.meter_id == meter_id, among.c.register == int(register))
     steps = (
         select(func.max(reading.c.at_s).label("at_s"))
         .where(reading.c.at_s <= until_s)
         .cte("steps", recursive=True)
     )
-    spoke = select(reading.c.at_s).where(reading.c.at_s == steps.c.at_s, *mine)
+    spoke = select(among.c.at_s).where(among.c.at_s == steps.c.at_s, *mine)
     earlier = select(func.max(reading.c.at_s)).where(reading.c.at_s < steps.c.at_s)
     steps = steps.union_all(
         select(earlier.scalar_subquery()).where(
             steps.c.at_s.is_not(None), ~spoke.correlate(steps).exists()
         )
     )
+    fields = [among.c[column.name] for column in _FIELDS]
     found = connection.execute(
-        select(*_FIELDS).where(
-            reading.c.at_s == select(func.min(steps.c.at_s)).scalar_subquery(), *mine
+        select(*fields).where(
+            among.c.at_s == select(func.min(steps.c.at_s)).scalar_subquery(), *mine
         )
+    ).first()
+    return None if found is None else _reading_of(found)
+
+
+def next_reading(connection: Connection, one: Reading) -> Reading | None:
+    """Return the next stored reading of a register after ``one``, if there is one."""
+    found = connection.execute(
+        select(*_FIELDS)
+        .where(
+            reading.c.at_s > one.at_s,
+            reading.c.meter_id == one.meter_id,
+            reading.c.register == int(one.register),
+        )
+        .order_by(reading.c.at_s)
+        .limit(1)
     ).first()
     return None if found is None else _reading_of(found)
 
@@ -205,8 +241,8 @@ def _bodies(connection: Connection, readings: Sequence[Reading]) -> dict[Key, by
     return {(row[0], row[1], row[2]): row[3] for row in found}
 
 
-def _row(signed: SignedReading, digest: bytes) -> tuple[object, ...]:
-    return (*_head(signed.reading), digest, signed.signature, signed.body)
+def _row(signed: SignedReading, digest: bytes, flags: Flag) -> tuple[object, ...]:
+    return (*_head(signed.reading), digest, signed.signature, signed.body, int(flags))
 
 
 def _head(one: Reading) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ from settlement.engine.market.registers import (
 from settlement.metering.readings import Quality, Reading, Register, reading_digest
 from settlement.metering.validation import check_continuity
 from settlement.tables import metadata, meter, party, reading, refusal, register_head, run
+from settlement.trading.zones import ZoneTree
 
 HOUR_S = 3_600
 FIRST, NOW, SETTLED = 1_000, 1_006, 1_002
@@ -47,7 +48,12 @@ def street(directory, meters=(ANNA, BEN)):
     migrate(engine, "settlement", metadata)
     with engine.begin() as connection:
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
-    rules = SimpleNamespace(interval_of=lambda at_s: at_s // HOUR_S, loss_bound_bp=500)
+    rules = SimpleNamespace(
+        interval_s=HOUR_S,
+        interval_of=lambda at_s: at_s // HOUR_S,
+        loss_bound_bp=500,
+        tree=ZoneTree.single(),
+    )
     service = SimpleNamespace(
         writing=engine.begin,
         book=LedgerStore(),
@@ -158,14 +164,19 @@ class Model:
         return code
 
     def discontinuity(self, one):
-        earlier = [
-            kept.reading
-            for (meter_id, register, at_s), kept in self.kept.items()
-            if (meter_id, register) == (one.meter_id, one.register) and at_s <= one.at_s
-        ]
+        mine = sorted(
+            (
+                kept.reading
+                for (meter_id, register, _), kept in self.kept.items()
+                if (meter_id, register) == (one.meter_id, one.register)
+            ),
+            key=lambda kept: kept.at_s,
+        )
         try:
-            if earlier:
-                check_continuity(max(earlier, key=lambda kept: kept.at_s), one, POWER_W)
+            for kept in [kept for kept in mine if kept.at_s > one.at_s][:1]:
+                check_continuity(one, kept, POWER_W)
+            for kept in [kept for kept in mine if kept.at_s <= one.at_s][-1:]:
+                check_continuity(kept, one, POWER_W)
         except VoisinError as fault:
             return fault.code
         return None
@@ -195,7 +206,7 @@ class TestRecordReadings:
             settle(service)
             for batch in repeated:
                 assert told(service, *batch) == model.batch(batch)
-            stored = {row[:3]: (row[-2], row[-1]) for row in rows(service, reading)}
+            stored = {row[:3]: (row[7], row[8]) for row in rows(service, reading)}
             assert stored == {key: (one.signature, one.body) for key, one in model.kept.items()}
             refused = [(row.content_hash, row.code) for row in self.refusals(service)]
             assert refused == list(model.refused.items())
