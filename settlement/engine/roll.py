@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from contracts.typed_data import keccak
 from ledger.errors import NotFound
@@ -13,6 +13,8 @@ from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.chain.outbox import Call
 from settlement.engine.community import Meter, Roster
 from settlement.engine.finality import advance
+from settlement.engine.meters.enrolling import check_meters
+from settlement.engine.meters.participation import declare, meter_id_of
 from settlement.engine.service import Service
 from settlement.metering.signatures import Curve, MeterKey, MeterKind
 from settlement.tables import meter, party, station, wallet
@@ -48,19 +50,21 @@ class UnknownMeterError(NotFound):
         super().__init__("unknown_meter", f"no meter {meter_id} is enrolled and valid")
 
 
-def meter_id_of(serial: str) -> str:
-    """Return the meter id of a serial number: its keccak256, 0x-prefixed (decision 0002)."""
-    return "0x" + keccak(serial.encode()).hex()
-
-
 def apply_roster(service: Service, roster: Roster) -> None:
     """
     Store the roster and enrol its meters and institutions on chain.
 
     Idempotent: what is enrolled already is left as it is.
+
+    Raises
+    ------
+    InvalidRequest
+        If a meter's zone or a factor makes no sense, or either is to count in a settled interval.
     """
     with service.writing() as connection:
+        check_meters(service, connection, roster.meters)
         _store(connection, roster)
+        declare(service, connection, roster.participations)
         _plan_meters(service, connection, roster.meters)
         _plan_stations(service, connection, roster)
         institutions = [
@@ -125,7 +129,10 @@ def _store(connection: Connection, roster: Roster) -> None:
 
 def _plan_meters(service: Service, connection: Connection, meters: Iterable[Meter]) -> None:
     registry = service.contracts.registry
+    first_s = _first_seen(connection)
     for one in meters:
+        if first_s[one.serial, one.public_key] < one.valid_from_s:
+            continue  # only who has the meter has changed, and the contract does not ask for that
         data = registry.encode(
             "enrol",
             keccak(one.serial.encode()),
@@ -143,6 +150,16 @@ def _plan_meters(service: Service, connection: Connection, meters: Iterable[Mete
             trace_id=f"{service.rules.community_id}/meter/{one.serial}",
             call=Call(registry.address, data, "MeterRegistry.enrol", _ENROL_GAS),
         )
+
+
+def _first_seen(connection: Connection) -> Mapping[tuple[str, bytes], int]:
+    """Return the instant from which each meter's key counts, whoever has had the meter since."""
+    rows = connection.execute(
+        select(meter.c.serial, meter.c.public_key, func.min(meter.c.valid_from_s)).group_by(
+            meter.c.serial, meter.c.public_key
+        )
+    )
+    return {(serial, key): from_s for serial, key, from_s in rows}
 
 
 def _plan_stations(service: Service, connection: Connection, roster: Roster) -> None:

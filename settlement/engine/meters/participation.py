@@ -11,14 +11,14 @@ from ledger.units import WHOLE_BP, BasisPoints, UnixSeconds
 from settlement.engine.community import Participation
 from settlement.engine.service import Service
 from settlement.metering.homes.shares import Slots, check_factors, slots_of
-from settlement.tables import participation, run
+from settlement.tables import meter, participation, run
 
 _Row = tuple[str, str, int, int]
 """Meter, community, instant, factor."""
 
 
 class BadFactorError(InvalidRequest):
-    """A factor below nothing or above all, or one that begins inside an interval."""
+    """A factor below nothing or above all, inside an interval, or of no home's meter."""
 
     def __init__(self, serial: str, detail: str) -> None:
         super().__init__("bad_factor", f"the factor of meter {serial} {detail}")
@@ -40,6 +40,11 @@ class FactorDiffersError(ExistsWithDifferent):
         super().__init__("factor_differs", f"meter {serial} has another factor from {from_s} on")
 
 
+def meter_id_of(serial: str) -> str:
+    """Return the meter id of a serial number: its keccak256, 0x-prefixed (decision 0002)."""
+    return "0x" + keccak(serial.encode()).hex()
+
+
 def declare(service: Service, connection: Connection, given: Iterable[Participation]) -> None:
     """
     Keep factors, all or none. Idempotent by meter, community and instant.
@@ -49,7 +54,8 @@ def declare(service: Service, connection: Connection, given: Iterable[Participat
     Raises
     ------
     BadFactorError
-        If a factor is not 0 to 10,000 basis points or begins inside an interval.
+        If a factor is not 0 to 10,000 basis points, begins inside an interval, or is of a meter
+        that no home has.
     SettledBeforeError
         If it begins before the end of an interval that is settled.
     FactorDiffersError
@@ -59,10 +65,13 @@ def declare(service: Service, connection: Connection, given: Iterable[Participat
     """
     stored = {row[:3]: row[3] for row in _rows(connection)}
     settled_s = settled_until(service, connection)
+    homes = _homes(connection)
     new: list[_Row] = []
     for one in given:
-        key = (_id(one.serial), one.community, int(one.from_s))
+        key = (meter_id_of(one.serial), one.community, int(one.from_s))
         if key not in stored:
+            if key[0] not in homes:
+                raise BadFactorError(one.serial, "is of no home's meter")
             _check(service, one, settled_s)
             stored[key] = one.factor_bp
             new.append((*key, one.factor_bp))
@@ -98,6 +107,14 @@ def settled_until(service: Service, connection: Connection) -> UnixSeconds:
     return UnixSeconds(0) if newest is None else service.rules.end_s(newest)
 
 
+def _homes(connection: Connection) -> frozenset[str]:
+    """Return every meter that is or was a home's."""
+    found = connection.execute(
+        select(meter.c.meter_id).where(meter.c.kind == "gateway").distinct()
+    ).scalars()
+    return frozenset(found)
+
+
 def _check(service: Service, one: Participation, settled_s: UnixSeconds) -> None:
     if not 0 <= one.factor_bp <= WHOLE_BP:
         raise BadFactorError(one.serial, f"is {one.factor_bp} basis points")
@@ -129,7 +146,3 @@ def _rows(connection: Connection) -> list[_Row]:
         (row.meter_id, row.community, row.from_s, row.factor_bp)
         for row in connection.execute(select(participation))
     ]
-
-
-def _id(serial: str) -> str:
-    return "0x" + keccak(serial.encode()).hex()
