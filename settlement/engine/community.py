@@ -8,6 +8,8 @@ from settlement.metering.homes.counting import Estimates
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
 from settlement.metering.local_time import LocalTime, time_zone
 from settlement.pricing.tariffs import Tariff
+from settlement.trading.auction import Auction
+from settlement.trading.outcome import Mechanism
 from settlement.trading.zones import ZoneTree
 
 
@@ -59,6 +61,8 @@ class Rules:
     """How long a driver may sign a total that the contract cannot compute, in seconds."""
     zones: ZoneTree | None = None
     """The grid's zones, each with its tolls and caps; None is one zone with ``toll``."""
+    mechanism: Mechanism = field(default_factory=Auction)
+    """Rule of trading among neighbors."""
     time_zone: str = ""
     """IANA name such as ``Europe/Paris``, or empty if local time is the fixed offset."""
     estimates: Estimates = Estimates.NONE
