@@ -14,6 +14,8 @@ from sqlalchemy import Column, Connection, Dialect, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 _CHUNK: Final = 10_000
+_KEEPING: Final = " ON CONFLICT DO NOTHING"
+_REPLACING: Final = " ON CONFLICT DO UPDATE"
 _POSTGRESQL: Final[Dialect] = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped
 
 Rows = Sequence[tuple[Any, ...]]
@@ -26,7 +28,12 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
 
 def upsert_rows(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows, or replace what is there under the same primary key."""
-    _write(connection, _insertion(table, connection.dialect.name, replacing=True), rows)
+    _write(connection, _insertion(table, connection.dialect.name, otherwise=_REPLACING), rows)
+
+
+def keep_rows(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, but leave what is there under the same primary key as it is."""
+    _write(connection, _insertion(table, connection.dialect.name, otherwise=_KEEPING), rows)
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -64,7 +71,7 @@ def _write(connection: Connection, statement: str, rows: Rows) -> None:
 
 
 @lru_cache
-def _insertion(table: Table, dialect: str, *, replacing: bool = False) -> str:
+def _insertion(table: Table, dialect: str, *, otherwise: str = "") -> str:
     names = [column.name for column in table.columns]
     if dialect == "postgresql":
         arrays = ", ".join(f"%s::{_type(column)}[]" for column in table.columns)
@@ -72,8 +79,8 @@ def _insertion(table: Table, dialect: str, *, replacing: bool = False) -> str:
     else:
         values = f"VALUES ({', '.join('?' * len(names))})"
     head = f'INSERT INTO "{table.name}" ({_quoted(names)}) {values}'
-    if not replacing:
-        return head
+    if otherwise != _REPLACING:
+        return head + otherwise
     keys = [column.name for column in table.primary_key.columns]
     news = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
     return f"{head} ON CONFLICT ({_quoted(keys)}) DO UPDATE SET {news}"

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from ledger.accounts import AccountId
 from ledger.book import Balance
@@ -18,6 +19,10 @@ from ledger.store.rows import Stored
 from ledger.tables import balance, entry, transfer
 from ledger.transfers import Kind, Transfer, TransferId, is_plain
 from ledger.units import UnixSeconds
+
+_TRACED: Final = (
+    select(transfer).where(transfer.c.trace_id == bindparam("traced")).order_by(transfer.c.seq)
+)
 
 
 class UnknownEntryError(NotFound):
@@ -152,9 +157,7 @@ class LedgerStore:
 
     def transfers_of(self, connection: Connection, trace_id: str) -> tuple[Stored, ...]:
         """Return every transfer of a trace id, in order."""
-        found = connection.execute(
-            select(transfer).where(transfer.c.trace_id == trace_id).order_by(transfer.c.seq)
-        )
+        found = connection.execute(_TRACED, {"traced": trace_id})
         return tuple(rows.stored_of(row) for row in found)
 
     def open_holds(self, connection: Connection, trace_id: str) -> tuple[Transfer, ...]:

@@ -16,6 +16,7 @@ from ledger.tables import entry, log_state, node
 from ledger.units import UnixSeconds
 
 _HASH: Final = 32
+_END: Final = select(log_state).where(log_state.c.id == 0)
 BODY_MAX: Final = 1 << 20
 """Most bytes in the body of an entry."""
 
@@ -43,7 +44,7 @@ class Log:
     @staticmethod
     def load(connection: Connection) -> "Log":
         """Return the log as it stands; one that was never begun gets a seed by chance."""
-        found = connection.execute(select(log_state).where(log_state.c.id == 0)).first()
+        found = connection.execute(_END).first()
         if found is None:
             return Log(Frontier(), GENESIS, UnixSeconds(0), secrets.token_bytes(SEED_BYTES))
         peaks = [found.peaks[i : i + _HASH] for i in range(0, len(found.peaks), _HASH)]

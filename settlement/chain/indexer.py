@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from ledger.errors import ChainError, ChainUnavailable, Integrity
 from ledger.units import UnixSeconds
@@ -26,6 +26,30 @@ from settlement.chain.gateway import ChainGateway, Header, Log
 from settlement.tables import block, observed
 
 _PAGE: Final = 100
+_LAST: Final = select(block.c.number, block.c.hash).order_by(block.c.number.desc()).limit(1)
+_NEWEST: Final = select(func.max(block.c.number))
+_HASH: Final = select(block.c.hash).where(block.c.number == bindparam("height"))
+_BLOCK: Final = block.insert()
+_EVENT: Final = observed.insert()
+_TAKEN: Final = (
+    select(
+        observed.c.contract,
+        observed.c.name,
+        observed.c.body,
+        observed.c.transaction_hash,
+        observed.c.block_number,
+        block.c.timestamp_s,
+        observed.c.log_index,
+    )
+    .join(block, block.c.number == observed.c.block_number)
+    .where(observed.c.final == 0, observed.c.block_number <= bindparam("height"))
+    .order_by(observed.c.block_number, observed.c.log_index)
+)
+_TAKE: Final = (
+    update(observed)
+    .where(observed.c.final == 0, observed.c.block_number <= bindparam("height"))
+    .values(final=1)
+)
 
 
 class ReorganizedBelowFinalityError(Integrity):
@@ -111,14 +135,12 @@ class Indexer:
 
     def last(self, connection: Connection) -> BlockId | None:
         """Return the last block read, or None if none was."""
-        row = connection.execute(
-            select(block.c.number, block.c.hash).order_by(block.c.number.desc()).limit(1)
-        ).first()
+        row = connection.execute(_LAST).first()
         return None if row is None else BlockId(row.number, row.hash)
 
     def cursor(self, connection: Connection) -> int:
         """Return the height of the last block read, or -1."""
-        newest = connection.execute(select(func.max(block.c.number))).scalar()
+        newest = connection.execute(_NEWEST).scalar()
         return -1 if newest is None else int(newest)
 
     def final_height(self, connection: Connection) -> int:
@@ -127,7 +149,7 @@ class Indexer:
 
     def hash_at(self, connection: Connection, number: int) -> str | None:
         """Return the hash of the block read at a height, or None if none was."""
-        return connection.execute(select(block.c.hash).where(block.c.number == number)).scalar()
+        return connection.execute(_HASH, {"height": number}).scalar()
 
     def next_page(self, gateway: ChainGateway, last: BlockId | None, head: Header) -> Page | None:
         """
@@ -180,7 +202,7 @@ class Indexer:
     def keep(self, connection: Connection, page: Page) -> None:
         """Write blocks and their events; ``page`` must follow from the last block read."""
         connection.execute(
-            block.insert(),
+            _BLOCK,
             [
                 {"number": one.number, "hash": one.hash, "timestamp_s": one.timestamp_s}
                 for one in page.headers
@@ -188,7 +210,7 @@ class Indexer:
         )
         rows = [row for log in page.logs if (row := self._row(log))]
         if rows:
-            connection.execute(observed.insert(), rows)
+            connection.execute(_EVENT, rows)
 
     def discard(self, connection: Connection, above: int) -> None:
         """Forget the blocks above height ``above``, which are not final, with their events."""
@@ -198,26 +220,9 @@ class Indexer:
     def take_final(self, connection: Connection) -> tuple[FinalEvent, ...]:
         """Return the events that have become final, in chain order, and mark them as taken."""
         height = self.final_height(connection)
-        rows = connection.execute(
-            select(
-                observed.c.contract,
-                observed.c.name,
-                observed.c.body,
-                observed.c.transaction_hash,
-                observed.c.block_number,
-                block.c.timestamp_s,
-                observed.c.log_index,
-            )
-            .join(block, block.c.number == observed.c.block_number)
-            .where(observed.c.final == 0, observed.c.block_number <= height)
-            .order_by(observed.c.block_number, observed.c.log_index)
-        ).all()
+        rows = connection.execute(_TAKEN, {"height": height}).all()
         if rows:
-            connection.execute(
-                update(observed)
-                .where(observed.c.final == 0, observed.c.block_number <= height)
-                .values(final=1)
-            )
+            connection.execute(_TAKE, {"height": height})
         return tuple(
             FinalEvent(r[0], r[1], json.loads(r[2]), r[3], r[4], UnixSeconds(r[5]), r[6])
             for r in rows

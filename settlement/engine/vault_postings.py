@@ -7,7 +7,7 @@ Each handler runs in the transaction that takes its event, so an event is posted
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Text, cast, literal, select, update
+from sqlalchemy import Connection, Text, cast, literal, update
 
 from ledger import accounts
 from ledger.errors import ChainReverted
@@ -15,6 +15,7 @@ from ledger.transfers import Transfer
 from ledger.units import Micros, WattHours
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.bills.closed import Ended, note_closed
+from settlement.engine.bills.rows import session_of, write_session
 from settlement.engine.bills.transfers import hold, moved, paid_in, paid_out, resolved
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
@@ -47,11 +48,8 @@ def _session_opened(service: Service, connection: Connection, event: FinalEvent)
             0, paid_in(f"{session_id}/deposit", "deposit", driver, deposit, session_id)
         )
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == session_id)
-        .values(state="open", opened_s=event.at_s, page_at_open=int(body["pageAtOpen"]))
-    )
+    page = int(body["pageAtOpen"])
+    write_session(connection, session_id, state="open", opened_s=event.at_s, page_at_open=page)
     emit(
         connection,
         "session_opened",
@@ -74,9 +72,7 @@ def _session_topped_up(service: Service, connection: Connection, event: FinalEve
         identity = f"{session_id}/deposit/{deposit}"
         transfers.insert(0, paid_in(identity, "deposit", first.debit, amount, session_id))
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
-    connection.execute(
-        update(session).where(session.c.session_id == session_id).values(deposit_micros=deposit)
-    )
+    write_session(connection, session_id, deposit_micros=deposit)
     emit(
         connection,
         "session_topped_up",
@@ -112,7 +108,7 @@ def _session_closed(service: Service, connection: Connection, event: FinalEvent)
         transfers.append(
             moved(f"{session_id}/earned", "earned", holds[0].credit, own, charge, session_id)
         )
-    row = _session(connection, session_id)
+    row = session_of(connection, session_id)
     if row is not None:
         transfers += note_closed(service, connection, row, Ended(energy, charge, refund))
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
@@ -140,11 +136,7 @@ def _session_expired(service: Service, connection: Connection, event: FinalEvent
             paid_out(f"{session_id}/refund", "refund", holds[0].debit, refund, session_id)
         )
     service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == session_id)
-        .values(state="expired", charge_micros=0, refund_micros=refund)
-    )
+    write_session(connection, session_id, state="expired", charge_micros=0, refund_micros=refund)
     emit(
         connection,
         "session_expired",
@@ -259,14 +251,6 @@ def _refused(
         .values(state=state)
     )
     emit(connection, f"session_{what}_refused", trace_id=session_id, at_s=at_s, error=error)
-
-
-def _session(connection: Connection, session_id: str) -> RowMapping | None:
-    return (
-        connection.execute(select(session).where(session.c.session_id == session_id))
-        .mappings()
-        .first()
-    )
 
 
 def _collect(

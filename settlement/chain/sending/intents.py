@@ -4,13 +4,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from settlement.chain.gateway import Receipt
 from settlement.chain.sending.fees import Fees
 from settlement.tables import attempt, intent
 
 _WAITING: Final = ("signed", "broadcast", "mined")
+_OUTSTANDING: Final = (
+    select(
+        intent.c.id,
+        intent.c.business_key,
+        intent.c.nonce,
+        intent.c.state,
+        intent.c.waits_since,
+        intent.c.block_number,
+        intent.c.error,
+        intent.c.hash.label("counts"),
+        attempt.c.number,
+        attempt.c.hash,
+        attempt.c.raw,
+        attempt.c.max_fee_wei,
+        attempt.c.tip_wei,
+        attempt.c.cancels,
+    )
+    .join(attempt, attempt.c.intent_id == intent.c.id)
+    .where(intent.c.signer == bindparam("our"), intent.c.state.in_(_WAITING))
+    .order_by(intent.c.nonce, attempt.c.number)
+)
+_WRITE: Final = update(intent).where(intent.c.id == bindparam("row"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +87,7 @@ class Outstanding:
 
 def waiting_intents(connection: Connection, signer: str) -> tuple[Outstanding, ...]:
     """Return the intents of ``signer`` that have not come to their end, by nonce."""
-    rows = connection.execute(
-        select(
-            intent.c.id,
-            intent.c.business_key,
-            intent.c.nonce,
-            intent.c.state,
-            intent.c.waits_since,
-            intent.c.block_number,
-            intent.c.error,
-            intent.c.hash.label("counts"),
-            attempt.c.number,
-            attempt.c.hash,
-            attempt.c.raw,
-            attempt.c.max_fee_wei,
-            attempt.c.tip_wei,
-            attempt.c.cancels,
-        )
-        .join(attempt, attempt.c.intent_id == intent.c.id)
-        .where(intent.c.signer == signer, intent.c.state.in_(_WAITING))
-        .order_by(intent.c.nonce, attempt.c.number)
-    )
+    rows = connection.execute(_OUTSTANDING, {"our": signer})
     found: dict[int, list[Any]] = {}
     for row in rows:
         found.setdefault(row.id, []).append(row)
@@ -144,4 +146,4 @@ def end_intent(connection: Connection, one: Outstanding, state: str) -> None:
 
 def write_intent(connection: Connection, intent_id: int, **values: object) -> None:
     """Set columns of an intent."""
-    connection.execute(update(intent).where(intent.c.id == intent_id).values(**values))
+    connection.execute(_WRITE, {"row": intent_id, **values})

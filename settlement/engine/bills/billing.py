@@ -9,8 +9,9 @@ session without energy owes nothing.
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ledger.units import Micros, UnixSeconds, WattHours, cost_floor
 from settlement.engine.bills.tariffs import tariff_of
@@ -21,6 +22,12 @@ from settlement.metering.ocmf_time import instant_s, is_synchronized, time_is_bi
 from settlement.pricing.ocpi import Charging, Period, Rated, rate
 from settlement.pricing.statements import Statement, statement
 from settlement.tables import slice_
+
+_SLICES: Final = (
+    select(slice_.c.begin_s, slice_.c.end_s, slice_.c.energy_wh)
+    .where(slice_.c.session_id == bindparam("named"))
+    .order_by(slice_.c.begin_s, slice_.c.end_s)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,7 @@ def _sliced(
     energy_wh: WattHours,
 ) -> tuple[Period, ...]:
     """Return the fiscal records as periods if they cover the session, else all of it as one."""
-    rows = connection.execute(
-        select(slice_.c.begin_s, slice_.c.end_s, slice_.c.energy_wh)
-        .where(slice_.c.session_id == session_id)
-        .order_by(slice_.c.begin_s, slice_.c.end_s)
-    ).all()
+    rows = connection.execute(_SLICES, {"named": session_id}).all()
     parts = tuple(Period(UnixSeconds(a), UnixSeconds(b), WattHours(wh)) for a, b, wh in rows)
     follow = all(one.end_s == after.begin_s for one, after in pairwise(parts))
     if not parts or not follow or (parts[0].begin_s, parts[-1].end_s) != (begin_s, end_s):

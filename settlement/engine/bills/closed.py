@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, RowMapping, update
+from sqlalchemy import Connection, RowMapping
 
 from ledger import accounts
 from ledger.transfers import Transfer
 from ledger.units import Micros, WattHours
 from settlement.engine.agreement import agree
 from settlement.engine.bills.billing import bill_session
+from settlement.engine.bills.rows import write_session
 from settlement.engine.bills.transfers import moved
 from settlement.engine.intake import emit
 from settlement.engine.service import Service
 from settlement.pricing.statements import Rail, Statement
-from settlement.tables import charge_line, session
+from settlement.tables import charge_line
+
+_LINES: Final = charge_line.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,17 @@ def note_closed(
     agree(f"refund of {session_id}", row["deposit_micros"] - charge, ended.refund_micros)
     found = billed.statement(charge)
     _keep_lines(connection, session_id, found)
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == session_id)
-        .values(
-            state="closed",
-            energy_wh=ended.energy_wh,
-            charge_micros=charge,
-            refund_micros=ended.refund_micros,
-            overrun_micros=max(billed.owed_micros - charge, 0),
-            vat_micros=found.vat_micros(Rail.CHAIN),
-            total_micros=found.total_micros,
-            record=record,
-        )
+    write_session(
+        connection,
+        session_id,
+        state="closed",
+        energy_wh=ended.energy_wh,
+        charge_micros=charge,
+        refund_micros=ended.refund_micros,
+        overrun_micros=max(billed.owed_micros - charge, 0),
+        vat_micros=found.vat_micros(Rail.CHAIN),
+        total_micros=found.total_micros,
+        record=record,
     )
     return list(_moves(service, row, found, ended.energy_wh))
 
@@ -82,7 +84,7 @@ def _keep_lines(connection: Connection, session_id: str, found: Statement) -> No
     if not found.lines:
         return
     connection.execute(
-        charge_line.insert(),
+        _LINES,
         [
             {
                 "session_id": session_id,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ledger.errors import Integrity
 from ledger.store.bulk import upsert
@@ -29,6 +29,7 @@ from settlement.pricing.tariffs import Tariff
 from settlement.tables import tariff
 
 _REMEMBERED: Final = 256
+_BODY: Final = select(tariff.c.body).where(tariff.c.fingerprint == bindparam("named"))
 
 
 class TariffLostError(Integrity):
@@ -143,9 +144,7 @@ def tariff_of(service: Service, connection: Connection, found: RowMapping) -> Po
 
 
 def _body(connection: Connection, fingerprint: str) -> str | None:
-    return connection.execute(
-        select(tariff.c.body).where(tariff.c.fingerprint == fingerprint)
-    ).scalar()
+    return connection.execute(_BODY, {"named": fingerprint}).scalar()
 
 
 @lru_cache(_REMEMBERED)

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, select
 
 from ledger.errors import UnverifiedReading, WrongState
-from ledger.store.bulk import upsert
+from ledger.store.bulk import keep_rows
 from settlement.chain.outbox import Call
 from settlement.charging.records import SessionEnergy, judge_record
 from settlement.charging.reports import TransactionReport
 from settlement.charging.terms import contract_tuple
 from settlement.engine.bills.billing import bill_session
+from settlement.engine.bills.rows import write_session
 from settlement.engine.charging.fiscal import (
     UnknownTransactionError,
     fiscal_records,
@@ -113,19 +114,17 @@ def _plan_close(
     billed = bill_session(service, connection, found, energy.energy_wh, text)
     charge = billed.charge_micros
     total = billed.statement(charge).total_micros
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == found["session_id"])
-        .values(
-            state="closing",
-            stopped_s=told.at_s,
-            energy_wh=energy.energy_wh,
-            charge_micros=charge,
-            refund_micros=billed.deposit_micros - charge,
-            overrun_micros=billed.owed_micros - charge,
-            total_micros=total,
-            record=text,
-        )
+    write_session(
+        connection,
+        found["session_id"],
+        state="closing",
+        stopped_s=told.at_s,
+        energy_wh=energy.energy_wh,
+        charge_micros=charge,
+        refund_micros=billed.deposit_micros - charge,
+        overrun_micros=billed.owed_micros - charge,
+        total_micros=total,
+        record=text,
     )
     transaction = None
     is_awaited = waits(service, found, billed)
@@ -156,11 +155,7 @@ def _note_closed(
     """Keep the record of a session that somebody else has closed with it already."""
     if energy.energy_wh != found["energy_wh"]:
         raise ClosedOtherwiseError(found["session_id"], found["energy_wh"], energy.energy_wh)
-    connection.execute(
-        update(session)
-        .where(session.c.session_id == found["session_id"])
-        .values(stopped_s=told.at_s, record=text)
-    )
+    write_session(connection, found["session_id"], stopped_s=told.at_s, record=text)
     return {"session_id": found["session_id"], "transaction": None}
 
 
@@ -191,8 +186,4 @@ def expire_overdue(service: Service) -> int:
 
 def _keep_latency(service: Service, session_id: str, elapsed_ns: int) -> None:
     with service.writing() as connection:
-        connection.execute(
-            upsert(connection, latency)
-            .values(session_id=session_id, refund_us=elapsed_ns // 1_000)
-            .on_conflict_do_nothing()
-        )
+        keep_rows(connection, latency, [(session_id, elapsed_ns // 1_000)])

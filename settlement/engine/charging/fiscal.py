@@ -1,6 +1,7 @@
 """Take the signed fiscal records of running sessions: the energy of one interval each."""
 
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import Connection, func, select
 
@@ -22,6 +23,8 @@ from settlement.engine.service import Service, unwrap
 from settlement.metering.ocmf import parse_record
 from settlement.metering.ocmf_signatures import verify_record
 from settlement.tables import run
+
+_NEWEST: Final = select(func.max(run.c.interval))
 
 
 class UnknownTransactionError(WrongState):
@@ -115,7 +118,7 @@ def records_of_kind(told: TransactionReport, kind: str) -> tuple[str, ...]:
 
 def open_interval(connection: Connection, interval: int) -> int:
     """Return the interval, or the first one not settled: late energy is traded late, not lost."""
-    newest = connection.execute(select(func.max(run.c.interval))).scalar()
+    newest = connection.execute(_NEWEST).scalar()
     return interval if newest is None else max(interval, newest + 1)
 
 

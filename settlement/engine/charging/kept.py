@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select
 
 from ledger.store.bulk import upsert
 from ledger.units import UnixSeconds
@@ -18,6 +19,9 @@ from settlement.charging.reports import MeterValue, Phase, TransactionReport
 from settlement.engine.charging.running import report_message
 from settlement.engine.intake import refusal_hash
 from settlement.tables import kept_report, waiting_report
+
+_JUDGED: Final = delete(waiting_report).where(waiting_report.c.content_hash == bindparam("content"))
+_OVER: Final = delete(waiting_report).where(waiting_report.c.session_id == bindparam("named"))
 
 
 def keep(connection: Connection, told: TransactionReport, *, at_s: UnixSeconds) -> bytes:
@@ -71,12 +75,12 @@ def wait(
 def wait_no_more(connection: Connection, told: TransactionReport) -> None:
     """Note that a report is judged."""
     content = refusal_hash(report_message(told, ""))
-    connection.execute(delete(waiting_report).where(waiting_report.c.content_hash == content))
+    connection.execute(_JUDGED, {"content": content})
 
 
 def session_is_over(connection: Connection, session_id: str) -> None:
     """Note that a report of its end has settled a session, so that none waits any more."""
-    connection.execute(delete(waiting_report).where(waiting_report.c.session_id == session_id))
+    connection.execute(_OVER, {"named": session_id})
 
 
 def of_transaction(

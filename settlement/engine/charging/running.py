@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from ledger.errors import VoisinError
 from ledger.units import UnixSeconds, WattHours, Watts
@@ -22,16 +22,40 @@ from settlement.tables import meter, session, slice_
 _SPANS_MAX: Final = 8
 """Sessions that a record is compared with; more lie too far back for a station to catch up on."""
 
+# Every report passes here, so the statements are made once.
+_BY_TAG: Final = select(session).where(
+    session.c.station_id == bindparam("station"), session.c.id_tag == bindparam("tag")
+)
+_BY_TRANSACTION: Final = select(session).where(
+    session.c.station_id == bindparam("station"),
+    session.c.station_transaction == bindparam("told"),
+)
+_METER: Final = (
+    select(meter.c.serial, meter.c.register_modulus_wh)
+    .where(meter.c.meter_id == bindparam("named"))
+    .order_by(meter.c.valid_from_s.desc())
+)
+_SLICED: Final = select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
+    slice_.c.session_id == bindparam("named")
+)
+_BILLED: Final = (
+    select(session.c.record)
+    .where(
+        session.c.station_id == bindparam("station"),
+        session.c.session_id != bindparam("own"),
+        session.c.state.in_(("closing", "closed")),
+        session.c.record.is_not(None),
+    )
+    .order_by(session.c.transaction_id.desc())
+    .limit(_SPANS_MAX)
+)
+_SLICE: Final = slice_.insert()
+
 
 def by_tag(connection: Connection, station_id: str, id_tag: str) -> RowMapping | None:
     """Return the session of ``id_tag`` at the station, if there is one."""
-    return (
-        connection.execute(
-            select(session).where(session.c.station_id == station_id, session.c.id_tag == id_tag)
-        )
-        .mappings()
-        .first()
-    )
+    sought = {"station": station_id, "tag": id_tag}
+    return connection.execute(_BY_TAG, sought).mappings().first()
 
 
 def by_transaction(
@@ -40,21 +64,19 @@ def by_transaction(
     """Return the session of the station's OCPP transaction, if there is one."""
     if transaction is None:
         return None
-    return (
-        connection.execute(
-            select(session).where(
-                session.c.station_id == station_id,
-                session.c.station_transaction == transaction,
-            )
-        )
-        .mappings()
-        .first()
-    )
+    sought = {"station": station_id, "told": transaction}
+    return connection.execute(_BY_TRANSACTION, sought).mappings().first()
 
 
 def terms_of(found: RowMapping) -> SessionTerms:
     """Return the terms of a session."""
-    return SessionTerms(**json.loads(found["terms"]))
+    return _terms(found["terms"])
+
+
+@lru_cache(maxsize=1_024)
+def _terms(text: str) -> SessionTerms:
+    """Return the terms that a text holds; the text of a session never changes."""
+    return SessionTerms(**json.loads(text))
 
 
 def opening_of(found: RowMapping) -> Opening:
@@ -65,15 +87,16 @@ def opening_of(found: RowMapping) -> Opening:
 def keep_slice(connection: Connection, identity: str, part: FiscalSlice, record: str) -> None:
     """Store a fiscal slice with its record."""
     connection.execute(
-        slice_.insert().values(
-            session_id=identity,
-            page=part.page,
-            interval=part.interval,
-            begin_s=part.begin_s,
-            end_s=part.end_s,
-            energy_wh=part.energy_wh,
-            record=record,
-        )
+        _SLICE,
+        {
+            "session_id": identity,
+            "page": part.page,
+            "interval": part.interval,
+            "begin_s": part.begin_s,
+            "end_s": part.end_s,
+            "energy_wh": part.energy_wh,
+            "record": record,
+        },
     )
 
 
@@ -81,11 +104,7 @@ def record_context(
     connection: Connection, found: RowMapping, rated_power_w: Watts, now_s: UnixSeconds
 ) -> RecordContext:
     """Return what a transaction record of the session is judged against."""
-    known = connection.execute(
-        select(meter.c.serial, meter.c.register_modulus_wh)
-        .where(meter.c.meter_id == terms_of(found).meter_id)
-        .order_by(meter.c.valid_from_s.desc())
-    ).first()
+    known = connection.execute(_METER, {"named": terms_of(found).meter_id}).first()
     serial, modulus = known or ("", None)
     return RecordContext(
         id_tag=found["id_tag"],
@@ -103,26 +122,13 @@ def record_context(
 
 def sliced_wh(connection: Connection, session_id: str) -> WattHours:
     """Return the energy of all fiscal records of a session, in Wh."""
-    total = connection.execute(
-        select(func.coalesce(func.sum(slice_.c.energy_wh), 0)).where(
-            slice_.c.session_id == session_id
-        )
-    ).scalar_one()
-    return WattHours(total)
+    return WattHours(connection.execute(_SLICED, {"named": session_id}).scalar_one())
 
 
 def _spans(connection: Connection, found: RowMapping) -> tuple[MeteredSpan, ...]:
     """Return what the station's latest other sessions were billed by, not ``meterStart``."""
     records = connection.execute(
-        select(session.c.record)
-        .where(
-            session.c.station_id == found["station_id"],
-            session.c.session_id != found["session_id"],
-            session.c.state.in_(("closing", "closed")),
-            session.c.record.is_not(None),
-        )
-        .order_by(session.c.transaction_id.desc())
-        .limit(_SPANS_MAX)
+        _BILLED, {"station": found["station_id"], "own": found["session_id"]}
     ).scalars()
     return tuple(_span_of(text) for text in records)
 
