@@ -13,6 +13,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from api.embedded import CHAIN, DATABASE
+from api.market.command import app as market_app
 from api.settings import Settings
 from api.witness import create_witness, serve_witness, watching
 from api.witness_state import WitnessState
@@ -36,6 +37,7 @@ from settlement.engine.tracing import trace as trace_of
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 devnet_app = typer.Typer(no_args_is_help=True, help="The embedded chain.")
 app.add_typer(devnet_app, name="devnet")
+app.add_typer(market_app, name="market")
 database_app = typer.Typer(no_args_is_help=True, help="The service's PostgreSQL database.")
 app.add_typer(database_app, name="database")
 

@@ -80,7 +80,7 @@ def verify_mandate(domain: Domain, mandate: Mandate, signature: bytes) -> None:
     MandateNotSignedError
         If somebody else signed.
     """
-    _check(mandate)
+    check_mandate(mandate)
     try:
         signed = digest(domain, "Mandate", _values(mandate))
     except TypedDataError as fault:
@@ -99,7 +99,15 @@ def band_at(mandate: Mandate, at_s: UnixSeconds, utc_offset_minutes: int) -> Ban
     return next(b for b in mandate.bands if b.from_minute <= minute < b.until_minute)
 
 
-def _check(mandate: Mandate) -> None:
+def check_mandate(mandate: Mandate) -> None:
+    """
+    Check that a mandate makes sense, whoever signed it.
+
+    Raises
+    ------
+    BadMandateError
+        If its bands do not cover the day once, or its validity is empty.
+    """
     if mandate.valid_from_s >= mandate.valid_until_s:
         raise BadMandateError("the mandate is never valid")
     if not 1 <= len(mandate.bands) <= _BANDS_MAX:

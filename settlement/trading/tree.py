@@ -119,6 +119,22 @@ def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return tuple(proof)
 
 
+def merkle_proofs(leaves: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
+    """Return the proof of every leaf; the tree is hashed once for all of them."""
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        levels.append(_next_level(levels[-1]))
+    found = []
+    for index in range(len(leaves)):
+        proof = []
+        for height, level in enumerate(levels):
+            sibling = (index >> height) ^ 1
+            if sibling < len(level):
+                proof.append(level[sibling])
+        found.append(tuple(proof))
+    return tuple(found)
+
+
 def check_proof(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> None:
     """
     Check that ``leaf`` is under ``root`` (OpenZeppelin ``MerkleProof``).
