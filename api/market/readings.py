@@ -130,7 +130,7 @@ def _need(table: Table, columns: Iterable[str], allowed: Iterable[str]) -> None:
     for column in table.columns:
         if column not in {*columns, *allowed}:
             raise FolderColumnsError(
-                table.file, column, "registers and intervals are not mixed; see the documentation"
+                table.file, column, f"does not go together with {', '.join(columns)}"
             )
 
 
@@ -213,7 +213,7 @@ def _check_power(
 def _intervals(
     table: Table, serials: Sequence[str], meters: Mapping[str, MeterRow], interval_s: int
 ) -> dict[Key, _Growing]:
-    form = next((one for one in _FORMS if table.has(one[0])), _FORMS[0])
+    form = next((one for one in _FORMS if all(map(table.has, one))), _FORMS[0])
     _need(table, (*_INTERVAL_FORM, *form), ("quality",))
     starts = table.read("start", INSTANT, instant)
     energies = [table.read(column, WHOLE, whole) for column in form]
