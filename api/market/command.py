@@ -32,7 +32,7 @@ class UnknownMemberError(NotFound):
     """The folder names no such member."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("unknown_member", f"community.toml has no member {name}")
+        super().__init__("folder_member", f"community.toml has no member {name}")
 
 
 class BadInstantError(InvalidRequest):

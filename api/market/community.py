@@ -15,8 +15,8 @@ from ledger.errors import VoisinError
 from ledger.units import WHOLE_BP, BasisPoints, Micros, MicrosPerKilowattHour, WattHours
 from settlement.engine.batch.model import BatchCommunity, BatchMember, Residual
 from settlement.metering.intervals import interval_of
+from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
-from settlement.trading.clearing import OneZone
 from settlement.trading.lines import Institutions
 from settlement.trading.outcome import Mechanism
 from settlement.trading.zones import Zone, ZoneTree
@@ -151,9 +151,9 @@ def _residual(folder: Path, one: Section, interval_s: int) -> Residual:
 
 def _mechanism(one: Section) -> Mechanism:
     one.only("kind")
-    kinds: dict[str, Mechanism] = {"auction": OneZone()}
+    kinds: dict[str, Mechanism] = {"auction": Auction()}
     wanted = f"one of {', '.join(kinds)}"
-    return one.parsed("kind", wanted, lambda kind: kinds[kind], OneZone())
+    return one.parsed("kind", wanted, lambda kind: kinds[kind], Auction())
 
 
 def _members(file: Section, community_id: str, tree: ZoneTree) -> Iterator[BatchMember]:

@@ -63,10 +63,7 @@ class Twin:
 def read_twin(folder: Path) -> Twin:
     """Return a folder of interval readings."""
     rules = tomllib.loads((folder / "community.toml").read_text(encoding="utf-8"))
-    owners = {
-        one["meter"]: one["member"]
-        for one in csv.DictReader((folder / "meters.csv").open(encoding="utf-8"))
-    }
+    owners = {one["meter"]: one["member"] for one in _rows(folder, "meters")}
     slots: dict[int, Slot] = defaultdict(lambda: dict.fromkeys(owners.values(), 0))
     for one in _rows(folder, "readings"):
         start_s = _seconds(one["start"])
@@ -171,7 +168,8 @@ def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     if path.exists():
         yield from parquet.read_table(path).to_pylist()
     else:
-        yield from csv.DictReader((folder / f"{name}.csv").open(encoding="utf-8"))
+        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+            yield from csv.DictReader(stream)
 
 
 def _seconds(start: datetime | str) -> int:

@@ -211,7 +211,7 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path):
 
 
 def test_a_member_that_is_not_there_is_named(tmp_path):
-    assert "unknown_member: community.toml has no member eve" in refusal(
+    assert "folder_member: community.toml has no member eve" in refusal(
         write(tmp_path), "--member", "eve"
     )
 
