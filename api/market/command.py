@@ -10,8 +10,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from api.market.folder import Folder, read_folder
 from api.market.printing import print_community, print_members, print_statement
+from api.market.reading.folder import Folder, read_folder
 from api.market.writing import Output
 from ledger.errors import InvalidRequest, NotFound, VoisinError
 from ledger.units import UnixSeconds

@@ -70,6 +70,9 @@ def print_statement(console: Console, name: str, one: MemberTotals, currency: st
     table.add_row("bought from neighbors", kilowatt_hours(one.bought_wh), "", "")
     table.add_row("sold to the supplier", kilowatt_hours(one.residual_out_wh), "", "")
     table.add_row("bought from the supplier", kilowatt_hours(one.residual_in_wh), "", "")
+    if one.undelivered_wh or one.unused_wh:
+        table.add_row("sold firm, not delivered", kilowatt_hours(one.undelivered_wh), "", "")
+        table.add_row("bought firm, not used", kilowatt_hours(one.unused_wh), "", "")
     for kind in Kind:
         received, paid = one.received_micros[kind], one.paid_micros[kind]
         if received or paid:

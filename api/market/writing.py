@@ -142,7 +142,7 @@ class Output:
     def statements(self, members: Members) -> None:
         """Write the statement of every member."""
         energies = ("import_wh", "export_wh", "sold_wh", "bought_wh")
-        residual = ("residual_out_wh", "residual_in_wh")
+        residual = ("residual_out_wh", "residual_in_wh", "undelivered_wh", "unused_wh")
         received = [f"{kind}_received_micros" for kind in Kind]
         paid = [f"{kind}_paid_micros" for kind in Kind]
         ends = ("net_micros", "alone_micros", "gain_micros", "estimated")

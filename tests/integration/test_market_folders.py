@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.market.folder import read_folder
+from api.market.reading.folder import read_folder
 from contracts.typed_data import keccak
 from devnet.field.dataset import DATA
 from scripts.benchmarks.market.twin import read_twin, settle_twin
@@ -243,9 +243,9 @@ def _limits(run, levy, tree):
     for one in run.inputs.members:
         net = one.export_wh - one.import_wh
         if net > 0:
-            offers.append((one.account, one.zone, net, one.sell_not_below))
+            offers.append((one.account, one.zone, net, one.limits.sell_not_below))
         if net < 0:
-            worth = one.buy_not_above - levy - tree.local_toll(one.zone)
+            worth = one.limits.buy_not_above - levy - tree.local_toll(one.zone)
             bids.append((one.account, one.zone, -net, worth))
     return offers, bids
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.market.folder import read_folder
+from api.market.reading.folder import read_folder
 from tests.unit.api.market.folders import write
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import process_time_ns
 from typing import Final
 
-from api.market.folder import read_folder
+from api.market.reading.folder import read_folder
 from contracts.typed_data import Domain, sign
 from devnet.field.keys import Curve, Role, meter_key
 from devnet.field.keys import MeterKey as FieldKey

@@ -1,11 +1,12 @@
 """Add up what each member of a batch bought, sold, paid and received, and what it would have."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from ledger.units import WattHours, cost_floor
 from settlement.engine.batch.running import BatchRun
 from settlement.trading.lines import Kind
+from settlement.trading.orders.applying import remainder
 
 
 @dataclass(slots=True)
@@ -24,6 +25,10 @@ class MemberTotals:
     """Bought from the residual supplier, in Wh."""
     residual_out_wh: int = 0
     """Sold to the residual supplier, in Wh."""
+    undelivered_wh: int = 0
+    """Sold firm and not there, in Wh: imbalance."""
+    unused_wh: int = 0
+    """Bought firm and not used, in Wh: imbalance."""
     paid_micros: Counter[Kind] = field(default_factory=Counter)
     """What it owed, by kind of line, in micros."""
     received_micros: Counter[Kind] = field(default_factory=Counter)
@@ -44,6 +49,16 @@ class MemberTotals:
         return self.net_micros - self.alone_micros
 
 
+def traded_by_member(run: BatchRun) -> tuple[defaultdict[str, WattHours], ...]:
+    """Return what each account sold to neighbors in a run, and what each bought, in Wh."""
+    sold: defaultdict[str, WattHours] = defaultdict(lambda: WattHours(0))
+    bought: defaultdict[str, WattHours] = defaultdict(lambda: WattHours(0))
+    for trade in run.settlement.trades:
+        sold[trade.seller] = WattHours(sold[trade.seller] + trade.energy_wh)
+        bought[trade.buyer] = WattHours(bought[trade.buyer] + trade.energy_wh)
+    return sold, bought
+
+
 class Members:
     """Totals of every member."""
 
@@ -54,22 +69,21 @@ class Members:
     def add(self, run: BatchRun) -> None:
         """Count one more run."""
         buys, sells = run.inputs.residual
+        sold, bought = traded_by_member(run)
         for one in run.inputs.members:
             own = self.totals.setdefault(one.account, MemberTotals())
-            net_wh = one.export_wh - one.import_wh
+            rest = remainder(one.net, sold[one.account], bought[one.account])
             own.import_wh += one.import_wh
             own.export_wh += one.export_wh
             own.estimated += one.estimated
-            own.residual_out_wh += max(0, net_wh)
-            own.residual_in_wh += max(0, -net_wh)
-            own.alone_micros += cost_floor(WattHours(max(0, net_wh)), buys)
-            own.alone_micros -= cost_floor(WattHours(max(0, -net_wh)), sells)
-        for trade in run.settlement.trades:
-            seller, buyer = self.totals[trade.seller], self.totals[trade.buyer]
-            seller.sold_wh += trade.energy_wh
-            seller.residual_out_wh -= trade.energy_wh
-            buyer.bought_wh += trade.energy_wh
-            buyer.residual_in_wh -= trade.energy_wh
+            own.sold_wh += sold[one.account]
+            own.bought_wh += bought[one.account]
+            own.residual_out_wh += rest.left_over_wh
+            own.residual_in_wh += rest.lacking_wh
+            own.undelivered_wh += rest.undelivered_wh
+            own.unused_wh += rest.unused_wh
+            own.alone_micros += cost_floor(one.net.surplus_wh, buys)
+            own.alone_micros -= cost_floor(one.net.deficit_wh, sells)
         for line in run.settlement.lines:
             if line.payer in self.totals:
                 self.totals[line.payer].paid_micros[line.kind] += line.amount_micros

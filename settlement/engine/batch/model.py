@@ -15,6 +15,7 @@ from settlement.metering.signatures import MeterKey
 from settlement.trading.book import Fees
 from settlement.trading.lines import Institutions
 from settlement.trading.mandates import Mandate
+from settlement.trading.orders.signed import IntervalOrder
 from settlement.trading.outcome import Mechanism
 from settlement.trading.zones import ZoneTree
 
@@ -108,6 +109,10 @@ class BatchMember:
     """Limits, and the account that they are for."""
     deposit_micros: Micros | None = None
     """What it had in its trade balance at the beginning; None if nobody counts."""
+    orders: tuple[IntervalOrder, ...] = ()
+    """Orders for some intervals, beside its limits."""
+    solar: bool = False
+    """Whether the sun makes what it has left over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Settle a batch, interval by interval: readings in, lines and proofs out, nothing stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,9 @@ from settlement.engine.batch.measuring import Evidence, Measured, Walk
 from settlement.engine.batch.model import Batch, BatchCommunity, BatchMember
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
 from settlement.trading.mandates import band_at, mandate_hash
+from settlement.trading.orders.applying import Limits
+from settlement.trading.orders.signed import IntervalOrder, standing
+from settlement.trading.orders.standing import StandingOrder, orders_hash
 from settlement.trading.settle import IntervalInputs, Member, Settlement, settle
 
 _FIRST_RUN: Final = 1
@@ -92,7 +95,7 @@ def settle_batch(batch: Batch, intervals: range) -> Iterator[BatchRun]:
                 measured.get(one.name, _UNMETERED),
                 (begin, offset_minutes),
                 purses.spendable(one),
-                hashes[one.name],
+                (hashes[one.name], tuple(_in_force(one.orders, index, begin))),
             )
             for one in community.members
         )
@@ -100,6 +103,15 @@ def settle_batch(batch: Batch, intervals: range) -> Iterator[BatchRun]:
         settlement = settle(inputs)
         purses.move(settlement.deltas)
         yield BatchRun(inputs, settlement, begin, end, tuple(evidence))
+
+
+def _in_force(
+    orders: Sequence[IntervalOrder], interval: IntervalIndex, begin_s: UnixSeconds
+) -> Iterator[StandingOrder]:
+    """Yield the orders that are for an interval and have not expired when it begins."""
+    for one in orders:
+        if one.first_interval <= interval <= one.last_interval and begin_s < one.expires_at_s:
+            yield standing(one)
 
 
 _UNMETERED: Final = Measured()
@@ -134,20 +146,22 @@ def _member(
     measured: Measured,
     at: tuple[UnixSeconds, int],
     spendable_micros: Micros,
-    order_hash: bytes,
+    wishes: tuple[bytes, tuple[StandingOrder, ...]],
 ) -> Member:
     band = band_at(one.mandate, *at)
+    mandate_hash, orders = wishes
     return Member(
         account=one.mandate.member,
         import_wh=measured.import_wh,
         export_wh=measured.export_wh,
-        sell_not_below=band.sell_not_below,
-        buy_not_above=band.buy_not_above,
+        limits=Limits(band.sell_not_below, band.buy_not_above),
         spendable_micros=spendable_micros,
-        order_hash=order_hash,
+        order_hash=orders_hash(mandate_hash, orders),
         digests=tuple(measured.digests),
         estimated=measured.estimated,
         zone=one.zone,
+        orders=orders,
+        solar=one.solar,
     )
 
 

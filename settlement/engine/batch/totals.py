@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.errors import Integrity
-from ledger.units import WattHours
+from settlement.engine.batch.members import traded_by_member
 from settlement.engine.batch.running import BatchRun
 from settlement.trading.lines import Kind
 
@@ -43,6 +43,8 @@ class Totals:
     """Bought from the residual supplier, in Wh."""
     residual_out_wh: int = 0
     """Sold to the residual supplier, in Wh."""
+    imbalance_wh: int = 0
+    """Sold or bought firm beside what was metered, in Wh."""
     money_micros: Counter[Kind] = field(default_factory=Counter)
     """What was owed, by kind of line, in micros."""
     net_micros: Counter[str] = field(default_factory=Counter)
@@ -66,18 +68,19 @@ class Totals:
         self.surplus_wh += settled.surplus_wh
         self.deficit_wh += settled.deficit_wh
         self.traded_wh += settled.traded_wh
-        residual_wh = 0
+        given: Counter[Kind] = Counter()
+        taken: Counter[Kind] = Counter()
         for line in settled.lines:
             self.money_micros[line.kind] += line.amount_micros
             self.net_micros[line.payer] -= line.amount_micros
             self.net_micros[line.payee] += line.amount_micros
-            if line.kind is Kind.RESIDUAL:
-                residual_wh += line.energy_wh
-        self._check(run, residual_wh)
-        left_wh = settled.surplus_wh - settled.traded_wh
-        self.residual_out_wh += left_wh
-        self.residual_in_wh += residual_wh - left_wh
-        self.net_micros.setdefault(supplier, 0)
+            if line.kind in {Kind.RESIDUAL, Kind.IMBALANCE}:
+                gives = (line.payee == supplier) is (line.price >= 0)
+                (given if gives else taken)[line.kind] += line.energy_wh
+        _check(run, given, taken)
+        self.residual_in_wh += given[Kind.RESIDUAL]
+        self.residual_out_wh += taken[Kind.RESIDUAL]
+        self.imbalance_wh += given[Kind.IMBALANCE] + taken[Kind.IMBALANCE]
 
     @property
     def self_sufficiency_percent(self) -> int:
@@ -91,11 +94,23 @@ class Totals:
         """Whether what all roles received and owed sums to zero."""
         return sum(self.net_micros.values()) == 0
 
-    def _check(self, run: BatchRun, residual_wh: int) -> None:
-        settled = run.settlement
-        if sum(amount for _, amount in settled.deltas):
-            raise BatchNotZeroError(run.inputs.interval, "money moved does not sum to zero")
-        traded_wh = WattHours(sum(one.energy_wh for one in settled.trades))
-        missing_wh = settled.surplus_wh + settled.deficit_wh - 2 * traded_wh - residual_wh
-        if missing_wh:
-            raise BatchNotZeroError(run.inputs.interval, f"{missing_wh} Wh are in no line")
+
+def _check(run: BatchRun, given: Counter[Kind], taken: Counter[Kind]) -> None:
+    """Check that money sums to zero, and that every metered Wh is traded or the supplier's."""
+    settled = run.settlement
+    if sum(amount for _, amount in settled.deltas):
+        raise BatchNotZeroError(run.inputs.interval, "money moved does not sum to zero")
+    sold, bought = traded_by_member(run)
+    left_wh = lacking_wh = 0
+    for one in run.inputs.members:
+        left_wh += max(0, one.net.surplus_wh - sold[one.account])
+        lacking_wh += max(0, one.net.deficit_wh - bought[one.account])
+    pairs = (
+        (left_wh, taken[Kind.RESIDUAL]),
+        (lacking_wh, given[Kind.RESIDUAL]),
+        (settled.surplus_wh + given.total(), settled.deficit_wh + taken.total()),
+    )
+    for metered_wh, in_lines_wh in pairs:
+        if metered_wh != in_lines_wh:
+            detail = f"{metered_wh} Wh were metered, {in_lines_wh} Wh are in lines"
+            raise BatchNotZeroError(run.inputs.interval, detail)

@@ -166,7 +166,7 @@ class TestTotals:
         run, _ = runs_of(batch(*sunny()))
         settled = run.settlement
         lines = tuple(one for one in settled.lines if one.kind is not Kind.RESIDUAL)
-        with pytest.raises(BatchNotZeroError, match="600 Wh are in no line"):
+        with pytest.raises(BatchNotZeroError, match="600 Wh were metered, 0 Wh are in lines"):
             Totals().add(_with(run, lines=lines))
 
     def test_refuse_a_run_whose_money_comes_from_nowhere(self):

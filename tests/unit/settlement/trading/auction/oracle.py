@@ -132,8 +132,10 @@ class Optimum:
     def bounds(self):
         """Lowest and highest price of each zone that support the flow, infinite if none is."""
         # The reward for volume, less than one, is taken off again.
-        costs = [-(-cost // SCALE) if arc % 2 == 0 else cost // SCALE for arc, cost in
-                 enumerate(self.graph.costs)]
+        costs = [
+            -(-cost // SCALE) if arc % 2 == 0 else cost // SCALE
+            for arc, cost in enumerate(self.graph.costs)
+        ]
         back = Residual()
         back.tails, back.heads = self.graph.heads, self.graph.tails
         back.room = self.graph.room
@@ -164,8 +166,6 @@ def program_welfare(book, tree):
         variable({at: 1, tree.parents[at]: -1}, zone.edge_toll, zone.import_cap_wh)
     if not columns:
         return 0
-    solved = linprog(
-        costs, A_eq=np.array(columns).T, b_eq=np.zeros(len(tree.zones)), bounds=bounds
-    )
+    solved = linprog(costs, A_eq=np.array(columns).T, b_eq=np.zeros(len(tree.zones)), bounds=bounds)
     assert solved.status == 0
     return round(-solved.fun)

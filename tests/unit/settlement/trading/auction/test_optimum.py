@@ -79,9 +79,7 @@ class TestTheOutcome:
             for one in rows:
                 part = data.draw(st.integers(0, one.energy_wh))
                 for energy in (part, one.energy_wh - part):
-                    yield Order(
-                        one.member, energy, one.limit, one.zone, "", one.partner, one.solar
-                    )
+                    yield Order(one.member, energy, one.limit, one.zone, "", one.partner, one.solar)
 
         again = Auction().clear(Book(tuple(split(book.offers)), tuple(split(book.bids))), tree)
         assert again == Auction().clear(book, tree)
@@ -109,9 +107,7 @@ class TestTheOutcome:
     def test_without_support_is_refused(self, monkeypatch):
         tree = ZoneTree.single()
         book = Book((Order("s", 5, 1, "feeder"),), (Order("b", 5, 9, "feeder"),))
-        monkeypatch.setattr(
-            clearing, "midpoint_prices", lambda market, flow: (12,)
-        )
+        monkeypatch.setattr(clearing, "midpoint_prices", lambda market, flow: (12,))
         with pytest.raises(NotClearedError, match="5 Wh leave feeder"):
             Auction().clear(book, tree)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from api.market.cells import (
+from api.market.reading.cells import (
     INSTANT,
     NAME,
     WHOLE,
@@ -25,7 +25,7 @@ from api.market.cells import (
     read_table,
     whole,
 )
-from api.market.meters import MeterRow
+from api.market.reading.meters import MeterRow
 from ledger.errors import UnverifiedReading
 from ledger.units import UnixSeconds
 from settlement.engine.batch.model import REGISTERS, BatchMeter, MeterKind, Series

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from api.market.cells import NAME, Table, name, read_table, whole
+from api.market.reading.cells import NAME, Table, name, read_table, whole
 from ledger.units import UnixSeconds, Watts
 from settlement.engine.batch.model import MeterKind
 from settlement.metering.signatures import Curve, MeterKey

@@ -23,6 +23,8 @@ _PARQUET: Final = ".parquet"
 _FIRST_ROW: Final = 1
 
 Value = TypeVar("Value")
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, InvalidOperation)
+"""What a parser raises of a cell that is not what it should be."""
 
 
 class FolderError(InvalidRequest):
@@ -95,12 +97,12 @@ class Table:
         cells = self.columns[column]
         try:
             return [parse(cell) for cell in cells]
-        except (ValueError, TypeError, InvalidOperation):
+        except _UNREADABLE:
             pass
         for row, cell in enumerate(cells):
             try:
                 parse(cell)
-            except (ValueError, TypeError, InvalidOperation) as fault:
+            except _UNREADABLE as fault:
                 shown = "empty" if cell in {None, ""} else repr(cell)
                 raise self.wrong(column, row, f"{shown} is not {wanted}") from fault
         raise FolderColumnsError(self.file, column, f"is not {wanted}")

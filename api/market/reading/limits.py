@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from api.market.settings import FolderValueError, Section
+from api.market.reading.settings import FolderValueError, Section
 from ledger.errors import VoisinError
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds
 from settlement.trading.mandates import Band, Mandate, check_mandate

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from api.market.cells import MONEY, FolderError, FolderFileError, micros, name, whole
+from api.market.reading.cells import MONEY, FolderError, FolderFileError, micros, name, whole
 
 FILE: Final = "community.toml"
 _REQUIRED: Final = object()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from api.market.cells import INSTANT, MONEY, instant, micros, read_table
-from api.market.limits import read_limits
-from api.market.settings import FolderValueError, Section, read_settings
+from api.market.reading.cells import INSTANT, MONEY, instant, micros, read_table
+from api.market.reading.limits import read_limits
+from api.market.reading.settings import FolderValueError, Section, read_settings
 from contracts.typed_data import Domain, keccak
 from ledger.errors import VoisinError
 from ledger.units import WHOLE_BP, BasisPoints, Micros, MicrosPerKilowattHour, WattHours
@@ -161,7 +161,7 @@ def _members(file: Section, community_id: str, tree: ZoneTree) -> Iterator[Batch
     for one in file.sections("members"):
         one.only(
             *("name", "zone", "account", "sell_not_below", "buy_not_above", "bands"),
-            *("cap", "deposit"),
+            *("cap", "deposit", "solar"),
         )
         called = one.text("name")
         if called in seen:
@@ -178,6 +178,7 @@ def _members(file: Section, community_id: str, tree: ZoneTree) -> Iterator[Batch
             zone=zone,
             mandate=read_limits(one, account),
             deposit_micros=Micros(one.money("deposit")) if one.has("deposit") else None,
+            solar=one.parsed("solar", "true or false", _truth, default=False),
         )
 
 
@@ -224,6 +225,12 @@ def _salt(value: object) -> bytes:
 def _share(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= WHOLE_BP:
         raise ValueError(value)
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
     return value
 
 
