@@ -3,7 +3,7 @@
 from typing import Final
 
 from scripts.benchmarks.machine import Trial
-from scripts.benchmarks.market import hundred
+from scripts.benchmarks.market import clearing, hundred
 from scripts.benchmarks.rows import Row
 
 COMMAND: Final = "scripts/bench market"
@@ -11,4 +11,7 @@ COMMAND: Final = "scripts/bench market"
 
 def run(trial: Trial) -> tuple[Row, ...]:
     """Return the rows of the market, each measured by a module of its own."""
-    return (hundred.final_row(trial.directory, COMMAND),)
+    return (
+        *clearing.clear_rows(COMMAND),
+        hundred.final_row(trial.directory, COMMAND),
+    )

@@ -6,6 +6,8 @@ waiting buyers. So no energy crosses an edge both ways, and every trade takes th
 two zones. Members meet in their order; who has a wish is paired by it first.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from settlement.trading.auction.columns import Column
@@ -28,7 +30,8 @@ def pair(sellers: Party, buyers: Party, wishes: Wishes | None, tree: ZoneTree) -
             found.append(wishes.grant((sellers, at_sellers), (buyers, at_buyers), ancestors))
             at_sellers = at_sellers[sellers.left_wh[at_sellers] > 0]
             at_buyers = at_buyers[buyers.left_wh[at_buyers] > 0]
-        found.append(_meet((sellers, at_sellers), (buyers, at_buyers), ancestors))
+        if at_sellers.size and at_buyers.size:
+            found.append(_meet((sellers, at_sellers), (buyers, at_buyers), ancestors))
     return Pairs(
         np.concatenate([one.sellers for one in found]),
         np.concatenate([one.buyers for one in found]),
@@ -62,40 +65,60 @@ def _gather(party: Party, ancestors: Column) -> Column:
 
 def _meet(sellers: tuple[Party, Column], buyers: tuple[Party, Column], ancestors: Column) -> Pairs:
     """Pair rows in order at every meeting place at once, and count down what they have left."""
-    count = ancestors.size
-    sold, bought = (_totals(party, rows, ancestors, count) for party, rows in (sellers, buyers))
-    traded = np.minimum(sold, bought)
-    sold_until = _take(*sellers, ancestors, traded)
-    bought_until = _take(*buyers, ancestors, traded)
+    sold, bought = _Meeting.of(*sellers, ancestors), _Meeting.of(*buyers, ancestors)
+    traded = np.minimum(sold.totals_wh, bought.totals_wh)
+    sold_until, bought_until = sold.take(traded), bought.take(traded)
     # All meetings one after the other are one line of Wh; a pair ends where either row's part ends.
-    ends = np.unique(np.concatenate((sold_until, bought_until)))
-    ends = ends[ends > 0]
-    seller_rows = sellers[1][np.searchsorted(sold_until, ends)]
-    buyer_rows = buyers[1][np.searchsorted(bought_until, ends)]
+    ends = np.sort(np.concatenate((sold_until, bought_until)))
+    ends = ends[_steps(ends) > 0]
+    seller_rows = sold.rows[np.searchsorted(sold_until, ends)]
     return Pairs(
         sellers=seller_rows,
-        buyers=buyer_rows,
-        energies_wh=np.diff(ends, prepend=0),
+        buyers=bought.rows[np.searchsorted(bought_until, ends)],
+        energies_wh=_steps(ends),
         meetings=ancestors[sellers[0].zones[seller_rows]],
     )
 
 
-def _totals(party: Party, rows: Column, ancestors: Column, count: int) -> Column:
-    totals = np.zeros(count, np.int64)
-    np.add.at(totals, ancestors[party.zones[rows]], party.left_wh[rows])
-    return totals
+def _steps(line: Column) -> Column:
+    """Return by how much each place on a line is beyond the one before it, the first beyond 0."""
+    beyond = line.copy()
+    beyond[1:] -= line[:-1]
+    return beyond
 
 
-def _take(party: Party, rows: Column, ancestors: Column, traded: Column) -> Column:
-    """
-    Count down what rows trade, and return where each one's part ends on the line of all Wh.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Meeting:
+    """One side of all meetings that happen at once."""
 
-    Rows come by meeting place; a place's first rows trade until ``traded`` there is reached.
-    """
-    places, left = ancestors[party.zones[rows]], party.left_wh[rows]
-    totals = _totals(party, rows, ancestors, traded.size)
-    before = np.cumsum(totals) - totals
-    within = np.minimum(np.cumsum(left) - before[places], traded[places])
-    ends = (np.cumsum(traded) - traded)[places] + within
-    party.left_wh[rows] = left - np.diff(ends, prepend=0)
-    return ends
+    party: Party
+    """The side."""
+    rows: Column
+    """Rows that meet, by place, then in their order."""
+    places: Column
+    """Place where each row meets others."""
+    left_wh: Column
+    """What each row has to trade, in Wh."""
+    totals_wh: Column
+    """What all rows at each place have, in Wh."""
+
+    @classmethod
+    def of(cls, party: Party, rows: Column, ancestors: Column) -> "_Meeting":
+        """Return one side of the meetings of these rows."""
+        places, left = ancestors[party.zones[rows]], party.left_wh[rows]
+        totals = np.zeros(ancestors.size, np.int64)
+        np.add.at(totals, places, left)
+        return cls(party, rows, places, left, totals)
+
+    def take(self, traded_wh: Column) -> Column:
+        """
+        Count down what rows trade, and return where each one's part ends on the line of all Wh.
+
+        A place's first rows trade until ``traded_wh`` there is reached.
+        """
+        before = np.cumsum(self.totals_wh) - self.totals_wh
+        within = np.cumsum(self.left_wh) - before[self.places]
+        offset = np.cumsum(traded_wh) - traded_wh
+        ends = offset[self.places] + np.minimum(within, traded_wh[self.places])
+        self.party.left_wh[self.rows] = self.left_wh - _steps(ends)
+        return ends

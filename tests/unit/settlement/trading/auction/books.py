@@ -44,7 +44,7 @@ def orders(tree, side, limits, energies, wishes=None):
 
 
 @st.composite
-def markets(draw, limit=4, energy_max=6, zones_max=5, wishing=False):
+def markets(draw, limit=4, energy_max=6, zones_max=5, *, wishing=False):
     """A book and its tree: few limits, so that most are equal; no energy is among the energies."""
     tree = draw(trees(zones_max))
     limits, energies = st.integers(-limit, limit), st.integers(0, energy_max)

@@ -16,7 +16,7 @@ ZONES: Final = 31
 """A binary tree of five levels."""
 
 _QUARTERS: Final = 4
-_EVERY: Final = 3
+_EVERY: Final = 2
 _LOCAL_TOLL: Final = MicrosPerKilowattHour(5_000)
 _EDGE_TOLLS: Final = (1_000, 10_000)
 
@@ -48,7 +48,7 @@ def grid() -> ZoneTree:
 
 
 def full(tree: ZoneTree, orders: Book) -> ZoneTree:
-    """Return the zones with every third edge allowed half of what this book would carry over it."""
+    """Return the zones with every other edge allowed half of what this book would carry over it."""
     crossed = {one.zone: one for one in Auction().clear(orders, tree).crossings}
     return ZoneTree.of(
         _halved(zone, crossed[zone.name]) if at % _EVERY == 0 and zone.name in crossed else zone
