@@ -59,7 +59,7 @@ def filled(
             level = WattHours(sum(orders[place].energy_wh for place in places))
             taken = WattHours(min(left, level))
             if not taken:
-                break
+                continue
             weights = {(orders[place].key, place): orders[place].energy_wh for place in places}
             for (_, place), energy in in_proportion(taken, weights).items():
                 fills[place] = energy

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.units import MicrosPerKilowattHour, WattHours
+from settlement.trading.auction.errors import UnknownZoneError
 from settlement.trading.outcome import Book, Order
 from settlement.trading.zones import ZoneTree
 
@@ -50,15 +51,25 @@ class Group:
 def groups_of(
     book: Book, tree: ZoneTree, price: MicrosPerKilowattHour, *, by_producer: bool
 ) -> tuple[Group, ...]:
-    """Return the groups of a grid in which somebody accepts ``price``, in the tree's order."""
+    """
+    Return the groups of a grid in which somebody accepts ``price``, in the tree's order.
+
+    Raises
+    ------
+    UnknownZoneError
+        If an order is in no zone of ``tree``.
+    """
     places = _undivided(tree)
     offers: dict[int, list[int]] = defaultdict(list)
     bids: dict[int, list[int]] = defaultdict(list)
+    for order in (*book.offers, *book.bids):
+        if order.zone not in places:
+            raise UnknownZoneError(order.zone)
     for place, order in enumerate(book.offers):
-        if order.limit <= price:
+        if order.energy_wh > 0 and order.limit <= price:
             offers[places[order.zone]].append(place)
     for place, order in enumerate(book.bids):
-        if order.limit >= price:
+        if order.energy_wh > 0 and order.limit >= price:
             bids[places[order.zone]].append(place)
     return tuple(
         _Grouping(book, tree, price, by_producer).group(offers[place], bids[place])

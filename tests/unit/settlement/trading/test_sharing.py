@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.trading.auction import Auction
+from settlement.trading.auction.errors import UnknownZoneError
 from settlement.trading.mechanisms.fills import fills_of
 from settlement.trading.mechanisms.keys import (
     BadKeyError,
@@ -277,6 +278,15 @@ class TestWhoTakesPart:
     def test_is_who_accepts_the_price_to_the_micro(self):
         book = Book((offer("s", 5, PRICE),), (bid("b", 5, PRICE),))
         assert sharing(DynamicKey()).clear(book, STREET).traded_wh == 5
+
+    def test_is_nobody_in_a_zone_that_is_not_there(self):
+        with pytest.raises(UnknownZoneError, match="no zone attic"):
+            sharing(DynamicKey()).clear(Book((offer("s", 5, zone="attic"),), ()), STREET)
+
+    def test_is_nobody_with_an_order_for_nothing(self):
+        book = Book((offer("s", 0), offer("t", 4)), (bid("b", 0), bid("c", 3)))
+        trades = sharing(DynamicKey()).clear(book, STREET).trades
+        assert [(t.seller, t.buyer, t.energy_wh) for t in trades] == [("t", "c", 3)]
 
     def test_is_no_neighbor_behind_a_cap(self):
         tree = ZoneTree.of((Zone("street"), Zone("yard", "street", import_cap_wh=100)))
