@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from datetime import datetime
 
 import pytest
 from eth_account import Account
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.typed_data import Domain, digest, sign
+from settlement.metering.local_time import LocalTime, time_zone
 from settlement.trading.mandates import (
     BadMandateError,
     Band,
@@ -218,3 +220,22 @@ class TestBandAt:
     def test_is_there_at_every_instant_and_offset(self, borders, at_s, offset):
         found = band_at(mandate(*borders), at_s, offset)
         assert found.from_minute <= (at_s + offset * 60) % 86_400 // 60 < found.until_minute
+
+    @pytest.mark.parametrize(
+        ("instant", "from_minute"),
+        [
+            ("2026-03-29T00:59:59+00:00", 60),
+            ("2026-03-29T01:00:00+00:00", 180),
+            ("2026-10-25T00:00:00+00:00", 120),
+            ("2026-10-25T00:59:59+00:00", 120),
+            ("2026-10-25T01:00:00+00:00", 120),
+            ("2026-10-25T01:59:59+00:00", 120),
+            ("2026-10-25T02:00:00+00:00", 180),
+        ],
+    )
+    def test_skips_a_local_hour_in_spring_and_holds_twice_in_autumn(self, instant, from_minute):
+        """In Paris no clock shows 02:30 on 29 March 2026; on 25 October all show it twice."""
+        at_s = int(datetime.fromisoformat(instant).timestamp())
+        made = mandate(0, 60, 120, 180, 1_440)
+        offset = LocalTime(0, time_zone("Europe/Paris")).offset_minutes(at_s)
+        assert band_at(made, at_s, offset).from_minute == from_minute

@@ -25,6 +25,7 @@ from settlement.engine.market.registers import (
     last_reading,
     stored_readings,
 )
+from settlement.metering.homes.flags import Flag
 from settlement.metering.readings import Quality, Reading, Register, reading_digest
 from settlement.metering.validation import check_continuity
 from settlement.tables import metadata, meter, party, reading, refusal, register_head, run
@@ -67,7 +68,7 @@ def street(directory, meters=(ANNA, BEN)):
     engine.dispose()
 
 
-def enrol(service, meter_id, *, from_s, until_s, private):
+def enrol(service, meter_id, *, from_s, until_s, private, modulus_wh=None):
     """Let a key speak for a meter for some time."""
     values = {
         "meter_id": meter_id,
@@ -79,6 +80,7 @@ def enrol(service, meter_id, *, from_s, until_s, private):
         "curve": "secp256k1",
         "public_key": PrivateKey(private).public_key.format(compressed=False)[1:],
         "rated_power_w": POWER_W,
+        "register_modulus_wh": modulus_wh,
     }
     with service.writing() as connection:
         connection.execute(meter.insert().values(**values))
@@ -102,7 +104,8 @@ def settle(service, interval=SETTLED - 1):
 def say(hour, energy_wh, *, of=ANNA, register=Register.IMPORT, by=None, **other):
     """A reading at an hour, signed by its meter unless somebody else did."""
     number = other.get("number") or hour
-    one = Reading(of, register, hour * HOUR_S, number, energy_wh, Quality.MEASURED)
+    quality = other.get("quality", Quality.MEASURED)
+    one = Reading(of, register, hour * HOUR_S, number, energy_wh, quality)
     seal = sign(reading_digest(DOMAIN, one), by or KEYS.get(of, STRANGER))
     return SignedReading(one, seal, f"{one}{seal.hex()}{other.get('note', '')}".encode())
 
@@ -317,6 +320,48 @@ class TestRecordReadings:
         told(service, *sent)
         with service.writing() as connection:
             assert stored_readings(connection, 9) == tuple(sent)
+
+
+class TestRegistersThatBeginAgain:
+    def test_are_taken_by_the_modulus_of_the_meter(self, service):
+        until_s = 2**40
+        enrol(service, BEN_2, from_s=0, until_s=until_s, private=KEYS[BEN], modulus_wh=1_000)
+        said = [
+            say(FIRST + place, energy, of=BEN_2, by=KEYS[BEN])
+            for place, energy in enumerate((900, 100, 1_000, 50))
+        ]
+        assert told(service, *said) == [
+            "accepted",
+            "accepted",
+            "beyond_modulus",
+            "accepted",
+        ]
+
+
+class TestFlags:
+    def kept(self, service):
+        return [Flag(row[-1]) for row in rows(service, reading, reading.c.at_s)]
+
+    def test_are_kept_with_the_reading(self, service):
+        batch = [
+            say(FIRST, 0),
+            say(FIRST + 1, 1_000, quality=Quality.ESTIMATED),
+            say(FIRST + 2, 2_040, quality=Quality.SUBSTITUTED),
+            say(FIRST + 4, 2_100),
+        ]
+        assert told(service, *batch) == ["accepted"] * 4
+        assert self.kept(service) == [
+            Flag.NONE,
+            Flag.GATEWAY_ESTIMATE,
+            Flag.SUBSTITUTED | Flag.SPIKE,
+            Flag.GAP,
+        ]
+
+    def test_judge_a_reading_between_two_against_the_one_before(self, service):
+        told(service, say(FIRST, 0), say(FIRST + 3, 900))
+        assert told(service, say(FIRST + 2, 901)) == ["register_went_back"]
+        assert told(service, say(FIRST + 2, 900)) == ["accepted"]
+        assert self.kept(service) == [Flag.NONE, Flag.GAP, Flag.GAP]
 
 
 def homes(hour, energy_wh=300):

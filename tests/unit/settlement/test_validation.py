@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from settlement.metering.readings import Quality, Reading, Register
 from settlement.metering.validation import (
+    BeyondModulusError,
     ImplausiblePowerError,
     RegisterWentBackError,
     SequenceError,
     check_continuity,
     check_power,
+    check_register,
 )
 
 RATED_W = 11_000
@@ -75,6 +77,20 @@ class TestCheckContinuity:
         assert caught.value.code == "register_went_back"
         assert "10000 to 9999" in str(caught.value)
 
+    def test_takes_a_register_that_begins_again_where_its_maker_says_so(self):
+        check_continuity(BEFORE, later(energy_wh=7), RATED_W, 10_100)
+
+    @pytest.mark.parametrize("modulus_wh", [None, 100_000])
+    def test_refuses_one_that_went_back_and_cannot_have_begun_again(self, modulus_wh):
+        with pytest.raises(RegisterWentBackError):
+            check_continuity(BEFORE, later(energy_wh=7), RATED_W, modulus_wh)
+
+    def test_takes_no_more_through_the_beginning_than_the_meter_can_carry(self):
+        most_wh = RATED_W * 900 * 105 // 360_000
+        check_continuity(BEFORE, later(energy_wh=most_wh - 100), RATED_W, 10_100)
+        with pytest.raises(RegisterWentBackError):
+            check_continuity(BEFORE, later(energy_wh=most_wh - 99), RATED_W, 10_100)
+
     @pytest.mark.parametrize("at_s", [900, 899, 0])
     def test_refuses_an_instant_that_does_not_rise(self, at_s):
         with pytest.raises(SequenceError, match="instant"):
@@ -96,3 +112,14 @@ class TestCheckContinuity:
             check_continuity(BEFORE, later(at_s=0, sequence=0, energy_wh=0), RATED_W)
         with pytest.raises(SequenceError, match="number"):
             check_continuity(BEFORE, later(sequence=0, energy_wh=0), RATED_W)
+
+
+class TestCheckRegister:
+    def test_takes_what_the_register_can_show(self):
+        check_register(9_999, 10_000)
+        check_register(10**15, None)
+
+    def test_refuses_what_it_cannot_show(self):
+        with pytest.raises(BeyondModulusError) as caught:
+            check_register(10_000, 10_000)
+        assert caught.value.code == "beyond_modulus"
