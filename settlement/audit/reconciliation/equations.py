@@ -117,9 +117,10 @@ EQUATIONS: Final[Mapping[Equation, About]] = {
     ),
     Equation.INTERVAL: About(
         what="sold = bought + losses in each interval, and each member's energy comes to nothing",
-        ledger="energy given to the feeder: `metered-export`, `feeder-import`, `unmeasured-import`",
-        other="energy taken from it: `metered-import`, `feeder-export`, `feeder-losses`, "
-        "`unmeasured-export`",
+        ledger="energy given to the feeder: `metered-export`, `beside-export`, `feeder-import`, "
+        "`unmeasured-import`",
+        other="energy taken from it: `metered-import`, `beside-import`, `feeder-export`, "
+        "`feeder-losses`, `unmeasured-export`",
         touched="runs made",
         owner="grid operator",
     ),

@@ -1,0 +1,106 @@
+"""A day on which homes are in two communities and registers fall silent keeps every law."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import func, select
+
+from devnet.field.gateways import Register
+from ledger.tables import transfer
+from scripts.replay import Replay
+from settlement.engine.community import Participation
+from settlement.engine.meters.participation import declare
+from settlement.metering.readings import Register as Stored
+from settlement.tables import reading, run
+from tests.integration.community import community
+
+SILENT_HOURS = range(9, 12)
+"""Which feeder readings a home's export register misses."""
+
+
+class Faltering(Replay):
+    """Plays the day; one home's export register says nothing for three hours."""
+
+    def __init__(self, world, running, clock, memory):
+        super().__init__(world, running, clock, memory)
+        self.homes = sorted(world.keys.gateways)
+        self.hours = 0
+
+    async def _send_readings(self):
+        self.hours += 1
+        silent = self._world.keys.gateways[self.homes[0]].meter_id
+        if self.hours in SILENT_HOURS:
+            self._pending = [
+                one
+                for one in self._pending
+                if (one.reading.meter_id, one.reading.register) != (silent, Register.EXPORT)
+            ]
+        await super()._send_readings()
+
+
+async def played(directory):
+    async with community(directory, Faltering) as here:
+        service, first_s = here.service, here.world.schedule.first_s
+        homes = here.world.keys.gateways
+        shared = [homes[name].serial for name in sorted(homes)[1:6]]
+        ours = service.rules.community_id
+        given = [
+            Participation(serial, community_id, first_s, factor_bp)
+            for serial in shared
+            for community_id, factor_bp in ((ours, 3_333), ("birch", 4_000))
+        ]
+
+        def declared():
+            with service.writing() as connection:
+                declare(service, connection, given)
+
+        await here.run(declared)
+        await here.field.play(lambda _count: None)
+        broken, breaks = await here.broken_laws(), await here.breaks()
+        with service.reading() as connection:
+            sums = select(transfer.c.code, func.sum(transfer.c.amount)).group_by(transfer.c.code)
+            runs = connection.execute(select(run.c.inputs, run.c.estimated).order_by(run.c.run))
+            return {
+                "broken": broken,
+                "breaks": breaks,
+                "moved": dict(connection.execute(sums).all()),
+                "runs": [(json.loads(inputs), estimated) for inputs, estimated in runs],
+                "counted": counted(connection),
+            }
+
+
+def counted(connection):
+    """Return what all home registers counted over the day."""
+    found = {}
+    for row in connection.execute(select(reading)):
+        found.setdefault((row.meter_id, row.register), []).append(row.energy_wh)
+    return {
+        register: sum(max(said) - min(said) for (_, of), said in found.items() if of == register)
+        for register in (Stored.IMPORT, Stored.EXPORT)
+    }
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    return asyncio.run(played(tmp_path_factory.mktemp("day")))
+
+
+def test_every_law_holds_and_nothing_differs(day):
+    assert day["broken"] == {}
+    assert day["breaks"] == []
+
+
+def test_what_factors_leave_goes_to_the_supplier(day):
+    assert day["moved"]["beside-import"] > 0
+    assert day["moved"]["beside-export"] > 0
+
+
+def test_a_silent_register_is_flagged_and_what_it_counted_is_counted_later(day):
+    flagged = [
+        place for place, (inputs, _) in enumerate(day["runs"]) if "missing" in str(inputs["flags"])
+    ]
+    assert len(flagged) == len(SILENT_HOURS)
+    assert [day["runs"][place][1] for place in flagged] == [1] * len(SILENT_HOURS)
+    gap = [place for place, (inputs, _) in enumerate(day["runs"]) if "gap" in str(inputs["flags"])]
+    assert gap == [flagged[-1] + 1]
