@@ -52,6 +52,13 @@ class TestPositions:
         found = positions(DARK, LIMITS, [slow, eager])
         assert short(found.bids) == [("a", 700, 300_000), ("b", 300, 200_000)]
 
+    def test_of_equal_limits_take_the_lower_hash_to_sell_and_the_higher_to_buy(self):
+        for one, other in (("a", "b"), ("b", "a")):
+            found = positions(SUN, LIMITS, [sale(one, 700, 9), sale(other, 700, 9)])
+            assert short(found.offers) == [("a", 700, 9), ("b", 300, 9)]
+            found = positions(DARK, LIMITS, [purchase(one, 700, 9), purchase(other, 700, 9)])
+            assert short(found.bids) == [("b", 700, 9), ("a", 300, 9)]
+
     def test_sell_what_is_firm_whatever_the_meter_says(self):
         for surplus_wh in (0, 300, 800):
             found = positions(Net(surplus_wh, 0), LIMITS, [sale("a", 800, 150_000, firm=True)])
@@ -77,7 +84,7 @@ class TestPositions:
         assert short(found.offers) == offers
 
 
-limits = st.integers(-400_000, 400_000)
+limits = st.integers(-400_000, 400_000) | st.sampled_from([-1, 0, 1, 150_000])
 energies = st.integers(0, 5_000)
 nets = st.one_of(st.builds(Net, energies, st.just(0)), st.builds(Net, st.just(0), energies))
 bundles = st.lists(

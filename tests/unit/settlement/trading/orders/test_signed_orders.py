@@ -127,6 +127,10 @@ class TestCheckOrder:
             check_order(dataclasses.replace(PURCHASE, **change))
         assert caught.value.code == "bad_order"
 
+    def test_says_what_is_wrong_with_a_nonce_of_nothing(self):
+        with pytest.raises(BadOrderError, match="nonce is not above 0"):
+            check_order(dataclasses.replace(PURCHASE, nonce=0))
+
     @pytest.mark.parametrize("limit", [2**31, -(2**31) - 1, 10**30])
     def test_refuses_a_limit_beyond_32_bits(self, limit):
         with pytest.raises(PriceOutOfRangeError) as caught:
@@ -207,6 +211,11 @@ class TestVerifyOrder:
     def test_refuses_a_bare_struct_hash_for_a_digest(self):
         with pytest.raises(OrderNotSignedError):
             verify_order(DOMAIN, PURCHASE, sign(order_hash(PURCHASE), PRIVATE), ())
+
+    def test_refuses_what_makes_no_sense_though_it_is_signed(self):
+        order = dataclasses.replace(PURCHASE, energy_wh=2**40 + 1)
+        with pytest.raises(BadOrderError):
+            verify_order(DOMAIN, order, signature_of("Order", order), ())
 
     def test_refuses_what_no_type_holds(self):
         with pytest.raises(BadOrderError, match="firstInterval"):
