@@ -2,7 +2,8 @@
 Say what every order trades at given prices, from the prices alone.
 
 Who would gain trades in full, who would lose does not trade. Who is at the margin shares what is
-left: buyers first as if every seller were free, then sellers, zones as evenly as edges allow.
+left, zones as evenly as edges allow. Buyers come first here, which changes nothing: a full edge
+divides zones where buyers share, and sellers sell all, from those where sellers do.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,7 @@
 """What every outcome of the auction keeps, over trees, caps, tolls, ties and prices below zero."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 
@@ -170,3 +171,22 @@ class TestOneZone:
 
 def moved(order, zone):
     return Order(order.member, order.energy_wh, order.limit, zone)
+
+
+class TestTheTwoSides:
+    @given(markets(limit=2))
+    @FEW
+    def test_are_treated_alike(self, market):
+        """Who sells would buy as much if all limits were below zero and cables went the other way."""
+        book, tree = market
+        turned = Book(tuple(map(negated, book.bids)), tuple(map(negated, book.offers)))
+        back = ZoneTree.of(
+            replace(zone, import_cap_wh=zone.export_cap_wh, export_cap_wh=zone.import_cap_wh)
+            for zone in tree.zones
+        )
+        outcome, mirror = Auction().clear(book, tree), Auction().clear(turned, back)
+        assert (sold(mirror), bought(mirror)) == (bought(outcome), sold(outcome))
+
+
+def negated(order):
+    return replace(order, limit=-order.limit)
