@@ -95,13 +95,17 @@ class _Keyed:
         return Explanation(side, order, Reason.NO_COUNTERPARTY, self._own(order), fill_wh)
 
     def _behind_a_cap(self, side: Side, order: Order) -> tuple[str, MicrosPerKilowattHour] | None:
-        """Return the first edge with a cap before a zone that still has what suits the order."""
+        """
+        Return the first edge with a cap before a zone that still has what suits the order.
+
+        What a key leaves and suits an order always lies behind a cap: the key would have shared it.
+        """
         others = self.shared.rest.offers if side is Side.BUY else self.shared.rest.bids
         spare = order.limit - self.sharing.price
         suited = [
             (toll, other.zone)
             for other, toll in self._met(side, order, others)
-            if not self._joins(order, other) and (side is Side.SELL or toll <= spare)
+            if side is Side.SELL or toll <= spare
         ]
         if not suited:
             return None

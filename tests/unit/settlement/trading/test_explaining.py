@@ -212,6 +212,22 @@ class TestAnExample:
         assert (bid.edge, bid.numbers["price_per_kwh"]) == ("yard", 1)
         assert (offer.edge, offer.numbers["price_per_kwh"]) == ("yard", 5)
 
+    def test_of_a_closed_edge_between_equal_limits(self):
+        tree = ZoneTree.of((Zone("street"), Zone("yard", "street", import_cap_wh=0)))
+        offers, bids = (Order("s", 9, 5, "street"),), (Order("b", 9, 5, "yard"),)
+        sides = explained(Auction(), offers, bids, tree)
+        assert [one.reason for one in sides] == [Reason.CAP_BINDS] * 2
+        assert [one.numbers["gain_per_kwh"] for one in sides] == [0, 0]
+
+    def test_of_a_way_over_two_edges_names_the_one_whose_cap_is_reached(self):
+        tree = ZoneTree.of(
+            (Zone("street"), Zone("yard", "street"), Zone("shed", "yard", import_cap_wh=0))
+        )
+        bids = (Order("y", 10, 9, "yard"), Order("b", 10, 9, "shed"))
+        _, free, behind = explained(Auction(), (Order("s", 99, 1, "street"),), bids, tree)
+        assert told(free) == (Reason.SERVED, 10)
+        assert (told(behind), behind.edge) == ((Reason.CAP_BINDS, 0), "shed")
+
     def test_of_the_margin_counts_what_was_asked_and_what_was_there(self):
         bids = (Order("b", 10, 4, "street"), Order("c", 20, 4, "street"))
         _, first, second = explained(Auction(), (Order("s", 12, 1, "street"),), bids)
@@ -224,10 +240,12 @@ class TestAnExample:
         assert told(alone) == (Reason.NO_COUNTERPARTY, 0)
         assert "best_per_kwh" not in alone.numbers
 
-    def test_of_limits_that_do_not_meet(self):
-        sides = explained(Auction(), (Order("s", 12, 9, "street"),), (Order("b", 12, 8, "street"),))
-        assert [one.reason for one in sides] == [Reason.NO_COUNTERPARTY] * 2
-        assert [one.numbers["best_per_kwh"] for one in sides] == [8, 9]
+    def test_of_limits_that_do_not_meet_says_the_best_of_the_other_side(self):
+        offers = (Order("s", 12, 9, "street"), Order("t", 12, 11, "street"))
+        bids = (Order("b", 12, 8, "street"), Order("c", 12, 7, "street"))
+        sides = explained(Auction(), offers, bids)
+        assert [one.reason for one in sides] == [Reason.NO_COUNTERPARTY] * 4
+        assert [one.numbers["best_per_kwh"] for one in sides] == [8, 8, 9, 9]
 
     def test_of_pay_as_bid_says_what_each_side_pays_or_gets(self):
         bids = (Order("b", 4, 20, "street"), Order("c", 4, 15, "street"))
@@ -255,6 +273,22 @@ class TestAnExample:
             Reason.LIMIT_BELOW_PRICE,
             Reason.KEY_SHARE,
         ]
+
+
+class TestAnExampleOfAKey:
+    def test_of_a_neighbor_whose_toll_is_too_high(self):
+        tree = ZoneTree.of((Zone("street"), Zone("yard", "street", edge_toll=2)))
+        offers, bids = (Order("s", 5, 0, "street"),), (Order("b", 5, PRICE + 1, "yard"),)
+        offer, bid = explained(Sharing(PRICE, DynamicKey()), offers, bids, tree)
+        assert told(offer) == (Reason.NO_COUNTERPARTY, 0)
+        assert told(bid) == (Reason.LIMIT_BELOW_PRICE, 0)
+        assert (bid.numbers["price_per_kwh"], bid.numbers["tolls_per_kwh"]) == (PRICE, 2)
+
+    def test_of_a_neighbor_behind_a_cap(self):
+        offers, bids = (Order("s", 5, 0, "street"),), (Order("b", 5, PRICE + 4, "yard"),)
+        sides = explained(Sharing(PRICE, DynamicKey()), offers, bids)
+        assert [(told(one), one.edge) for one in sides] == [((Reason.CAP_BINDS, 0), "yard")] * 2
+        assert [one.numbers["gain_per_kwh"] for one in sides] == [PRICE, 2]
 
 
 class TestAnOutcomeThatNoRuleGives:
