@@ -7,6 +7,7 @@ from sqlalchemy import Connection, or_, select
 
 from ledger.errors import NotFound
 from ledger.store import LedgerStore
+from settlement.metering.homes.flags import Flag
 from settlement.tables import attempt, event, inbox, intent, line, observed, reading, run, session
 from settlement.tables import slice_ as slices
 
@@ -113,13 +114,21 @@ def _readings(connection: Connection, trace_id: str) -> list[Step]:
         .where(reading.c.at_s.in_((ends["begin_s"], ends["end_s"])))
         .order_by(reading.c.meter_id, reading.c.register, reading.c.at_s)
     ).mappings()
-    return [
+    odd = {party: ", ".join(words) for party, words in ends.get("flags", {}).items()}
+    said: Step = {
+        "step": "reading",
+        "at_s": ends["end_s"],
+        "title": "what is to be known of the values",
+        "detail": odd,
+    }
+    return [said] * bool(odd) + [
         {
             "step": "reading",
             "at_s": row["at_s"],
             "title": f"register {row['register']} of {row['meter_id'][:10]}…",
             "detail": {
                 "energy_wh": row["energy_wh"],
+                "quality": ", ".join(Flag(row["flags"]).words) or "measured",
                 "digest": "0x" + row["digest"].hex(),
                 "signature": "0x" + row["signature"].hex(),
             },

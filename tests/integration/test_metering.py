@@ -11,6 +11,7 @@ from ledger.tables import transfer
 from scripts.replay import Replay
 from settlement.engine.community import Participation
 from settlement.engine.meters.participation import declare
+from settlement.engine.tracing import trace
 from settlement.metering.readings import Register as Stored
 from settlement.tables import reading, run
 from tests.integration.community import community
@@ -61,7 +62,12 @@ async def played(directory):
         with service.reading() as connection:
             sums = select(transfer.c.code, func.sum(transfer.c.amount)).group_by(transfer.c.code)
             runs = connection.execute(select(run.c.inputs, run.c.estimated).order_by(run.c.run))
+            traced = {
+                number: trace(connection, service.book, f"{ours}/{interval}/{number}")
+                for number, interval in connection.execute(select(run.c.run, run.c.interval))
+            }
             return {
+                "traced": traced,
                 "broken": broken,
                 "breaks": breaks,
                 "moved": dict(connection.execute(sums).all()),
@@ -109,5 +115,9 @@ def test_a_silent_register_is_flagged_and_what_it_counted_is_counted_later(day):
     ]
     assert len(flagged) == len(SILENT_HOURS)
     assert [day["runs"][place][1] for place in flagged] == [1] * len(SILENT_HOURS)
+    for place in flagged:
+        steps = day["traced"][place + 1]["steps"]
+        told = [one for one in steps if one["title"] == "what is to be known of the values"]
+        assert [words for one in told for words in one["detail"].values()] == ["missing"]
     gap = [place for place, (inputs, _) in enumerate(day["runs"]) if "gap" in str(inputs["flags"])]
     assert gap == [flagged[-1] + 1]

@@ -7,11 +7,12 @@ from itertools import pairwise
 from ledger.units import UnixSeconds, WattHours
 from settlement.charging.documents.facts import AgreedTariff, Stretch
 from settlement.charging.documents.tariff_object import ocpi_of
+from settlement.metering.local_time import LocalTime
 from settlement.pricing.ocpi import Charging, Period, rate
 
 
 def cut_at_prices(
-    signed: Sequence[Stretch], tariff: AgreedTariff, utc_offset_minutes: int
+    signed: Sequence[Stretch], tariff: AgreedTariff, local: LocalTime
 ) -> tuple[Stretch, ...]:
     """
     Return the signed parts of a session, cut again wherever another price began to hold.
@@ -25,8 +26,8 @@ def cut_at_prices(
         The parts that the meter signed, in order of time.
     tariff
         What was agreed.
-    utc_offset_minutes
-        Offset of local time from UTC, in minutes.
+    local
+        What the clocks of the place show.
     """
     ocpi = ocpi_of(tariff)
     follow = all(one.end_s == after.begin_s for one, after in pairwise(signed))
@@ -40,7 +41,7 @@ def cut_at_prices(
         )
         for one in signed
     )
-    rated = rate(ocpi, Charging(periods[0].begin_s, periods, utc_offset_minutes))
+    rated = rate(ocpi, Charging(periods[0].begin_s, periods, local.utc_offset_minutes, local.zone))
     return tuple(
         Stretch(
             Fraction(one.begin_s), Fraction(one.end_s), Fraction(one.energy_wh), parking=one.parking

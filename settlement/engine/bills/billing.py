@@ -80,6 +80,7 @@ def bill_session(
         start_s=_start_s(found, text),
         periods=_periods(connection, found, energy_wh, text) if energy_wh else (),
         utc_offset_minutes=service.rules.utc_offset_minutes,
+        zone=service.rules.local.zone,
     )
     flat = terms["flat_micros"] if energy_wh else 0
     return Billed(

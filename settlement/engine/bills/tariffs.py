@@ -68,7 +68,12 @@ class Posted:
         if self.simple is not None:
             return deposit_for(requested_wh, self.simple)
         return deposit_for_tariff(
-            self.ocpi, requested_wh, stay_s, start_s, rules.utc_offset_minutes
+            self.ocpi,
+            requested_wh,
+            stay_s,
+            start_s,
+            rules.utc_offset_minutes,
+            rules.local.zone,
         )
 
 

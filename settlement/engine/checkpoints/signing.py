@@ -28,7 +28,6 @@ from settlement.engine.finality import advance
 from settlement.engine.service import Service
 
 _ANCHOR_GAS: Final = 300_000
-_DAY_S: Final = 86_400
 _HALF: Final = 32
 
 
@@ -129,5 +128,5 @@ def _first_forged(service: Service, connection: Connection, size: int, note: str
 
 
 def _same_day(service: Service, one_s: UnixSeconds, other_s: UnixSeconds) -> bool:
-    offset_s = service.rules.utc_offset_minutes * 60
-    return (one_s + offset_s) // _DAY_S == (other_s + offset_s) // _DAY_S
+    local = service.rules.local
+    return local.day_of(one_s) == local.day_of(other_s)

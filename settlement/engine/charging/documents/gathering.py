@@ -144,7 +144,7 @@ class Gathering:
             stretches=cut_at_prices(
                 sorted((_stretch(one) for one in slices), key=lambda part: part.begin_s),
                 tariff,
-                rules.utc_offset_minutes,
+                rules.local,
             ),
             opening=self._transaction(identity, _BEGINS, "open"),
             settlement=self._transaction(
@@ -201,12 +201,13 @@ class Gathering:
         ended = [one["at_s"] for one in found if one["name"] in _ENDS]
         newest = max((one["at_s"] for one in found), default=opened_s)
         ended_s = UnixSeconds(ended[-1] if ended else newest)
+        started_s = UnixSeconds(row["started_s"] or opened_s)
         return Times(
             opened_s=opened_s,
-            started_s=UnixSeconds(row["started_s"] or opened_s),
+            started_s=started_s,
             stopped_s=UnixSeconds(row["stopped_s"] or ended_s),
             ended_s=ended_s,
-            utc_offset_minutes=self._service.rules.utc_offset_minutes,
+            utc_offset_minutes=self._service.rules.local.offset_minutes(started_s),
         )
 
     def _evidence(self, row: RowMapping, terms: SessionTerms) -> Evidence:

@@ -20,6 +20,7 @@ from settlement.charging.documents.facts import ChargeLine, Evidence, Finality, 
 from settlement.charging.documents.issuer import Issuer, Place, ocpi_id
 from settlement.charging.documents.parts import cut_at_prices
 from settlement.charging.documents.session_object import session_object
+from settlement.metering.local_time import LocalTime
 from tests.unit.settlement.documents.samples import KEY, START_S, agreed, facts, money
 
 ISSUER = Issuer(
@@ -299,7 +300,7 @@ class TestCdr:
     def test_cuts_periods_where_the_price_changes(self):
         tariff = agreed(tariff_id="day-night", text=DAY_NIGHT)
         signed = facts().stretches
-        parts = cut_at_prices(signed, tariff, -420)
+        parts = cut_at_prices(signed, tariff, LocalTime(-420))
         # The night begins at 07:30 local time, in the middle of the first hour.
         assert [int(one.begin_s) - START_S for one in parts][:2] == [0, 1_800]
         periods = made(tariff=tariff, stretches=parts)["charging_periods"]
@@ -311,7 +312,7 @@ class TestCdr:
     def test_leaves_parts_that_do_not_follow_each_other(self):
         tariff = agreed(tariff_id="day-night", text=DAY_NIGHT)
         signed = facts().stretches[::2]
-        assert cut_at_prices(signed, tariff, -420) == signed
+        assert cut_at_prices(signed, tariff, LocalTime(-420)) == signed
 
 
 class TestCredit:
