@@ -105,7 +105,6 @@ def collect(
                 funds.get(account),
                 begin_s,
             ),
-            one.zone,
         )
         for one in (*metered, operator)
     )
@@ -143,7 +142,7 @@ def _wallets(connection: Connection) -> dict[str, str]:
     return {row.party: row.address for row in connection.execute(select(wallet))}
 
 
-def _member(one: Metered, account: str, standing: Standing, zone: str) -> Member:
+def _member(one: Metered, account: str, standing: Standing) -> Member:
     return Member(
         account=account,
         import_wh=one.import_wh,
@@ -153,7 +152,7 @@ def _member(one: Metered, account: str, standing: Standing, zone: str) -> Member
         order_hash=standing.order_hash,
         digests=one.digests,
         estimated=one.estimated,
-        zone=zone,
+        zone=one.zone,
         orders=standing.orders,
     )
 
