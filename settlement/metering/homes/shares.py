@@ -86,7 +86,7 @@ def share_wh(slots: Slots, begin_wh: WattHours, end_wh: WattHours) -> WattHours:
 
 
 def _counted(slots: Slots, until_wh: int) -> int:
-    """Return how many of the watt-hours 1 to ``until_wh`` are in the slots."""
+    """Return how many of the watt-hours 0 to ``until_wh`` are in the slots."""
     rounds, rest = divmod(until_wh, WHOLE_BP)
     places = _places(slots)
     return rounds * len(places) + bisect_right(places, rest)
@@ -94,6 +94,5 @@ def _counted(slots: Slots, until_wh: int) -> int:
 
 @lru_cache(maxsize=_KEPT)
 def _places(slots: Slots) -> tuple[int, ...]:
-    """Return which of the watt-hours 1 to 10,000 are in the slots, in order."""
-    found = (slot * _UNSTRIDE % WHOLE_BP for slot in range(slots.first, slots.end))
-    return tuple(sorted(place or WHOLE_BP for place in found))
+    """Return which of the watt-hours 0 to 9,999 are in the slots, in order."""
+    return tuple(sorted(slot * _UNSTRIDE % WHOLE_BP for slot in range(slots.first, slots.end)))

@@ -79,15 +79,19 @@ class Homes:
 
     def say(self, serial, quarter, *, flags=0, **registers):
         """Store what a meter's registers show at the begin of a quarter of an hour."""
+        self.say_at(serial, quarter * QUARTER_S, flags=flags, **registers)
+
+    def say_at(self, serial, at_s, *, flags=0, **registers):
+        """Store what a meter's registers show at an instant."""
         rows = [
             {
                 "meter_id": id_of(serial),
                 "register": int(Register[name.upper().rstrip("_")]),
-                "at_s": quarter * QUARTER_S,
-                "sequence": quarter,
+                "at_s": at_s,
+                "sequence": at_s,
                 "energy_wh": energy_wh,
                 "quality": 0,
-                "digest": f"{serial}/{name}/{quarter}".encode(),
+                "digest": f"{serial}/{name}/{at_s // QUARTER_S}".encode(),
                 "signature": b"",
                 "body": b"",
                 "flags": flags,

@@ -2,12 +2,14 @@
 
 import json
 import tempfile
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.engine.community import Participation
+from settlement.engine.market.measured import is_complete
 from settlement.engine.meters.participation import declare
 from settlement.metering.homes.counting import Estimates
 from settlement.metering.homes.flags import Flag
@@ -228,3 +230,60 @@ class TestFlags:
         for quarter in (99 + DAY, 100 + DAY):
             street.say("roof", quarter, **moved)
         assert street.measure(99 + DAY)["anna"].flags == Flag.NONE
+
+
+class TestIntervalsOfAnyLength:
+    @pytest.mark.parametrize("length_s", [300, 900, 1_200, 1_800, 3_600])
+    def test_are_settled_by_their_ends_however_finely_a_meter_reads(self, tmp_path, length_s):
+        with homes(tmp_path, interval_s=length_s) as street:
+            street.enrol("roof", "anna")
+            for minute in range(0, 121, 5):
+                street.say_at("roof", minute * 60, import_=minute**2, export=0)
+            ends = range(0, 7_201, length_s)
+            expected = [(end // 60) ** 2 - (begin // 60) ** 2 for begin, end in pairwise(ends)]
+            found = [street.energies(interval)["anna"][0] for interval in range(len(expected))]
+        assert found == expected
+
+    def test_leave_a_coarser_meter_its_energy_in_the_interval_in_which_it_speaks(self, street):
+        street.enrol("roof", "anna")
+        street.say("roof", 100, import_=0, export=0)
+        street.say("roof", 104, import_=70, export=0, flags=int(Flag.GAP))
+        assert [street.energies(quarter)["anna"][0] for quarter in range(100, 104)] == [0, 0, 0, 70]
+        assert [street.measure(quarter)["anna"].estimated for quarter in range(100, 104)] == [
+            True,
+            True,
+            True,
+            False,
+        ]
+
+
+class TestIsComplete:
+    def complete(self, street, quarter):
+        end_s = (quarter + 1) * QUARTER_S
+        return street.do(lambda service, connection: is_complete(service, connection, end_s))
+
+    def test_waits_for_both_registers_of_every_home_and_head(self, street):
+        street.enrol("roof", "anna")
+        street.enrol("cellar", "anna")
+        street.enrol("head", "grid", kind="feeder")
+        street.say("roof", 101, import_=0, export=0)
+        street.say("cellar", 101, import_=0)
+        assert not self.complete(street, 100)
+        street.say("cellar", 101, export=0)
+        assert not self.complete(street, 100)
+        street.say("head", 101, import_=0, export=0)
+        assert self.complete(street, 100)
+
+    def test_waits_for_no_meter_that_does_not_count_yet_or_any_more(self, street):
+        street.enrol("roof", "anna")
+        street.enrol("cellar", "anna", from_s=101 * QUARTER_S)
+        street.enrol("shed", "anna", until_s=100 * QUARTER_S)
+        street.say("roof", 101, import_=0, export=0)
+        assert self.complete(street, 100)
+        assert not self.complete(street, 101)
+
+    def test_waits_once_for_a_meter_that_changed_hands(self, street):
+        street.enrol("roof", "anna")
+        street.enrol("roof", "ben", from_s=100 * QUARTER_S)
+        street.say("roof", 101, import_=0, export=0)
+        assert self.complete(street, 100)
