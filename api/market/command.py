@@ -10,17 +10,20 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from api.market.printing import print_community, print_members, print_statement
+from api.market.printing import Reasons, print_community, print_members, print_statement
 from api.market.reading.folder import Folder, read_folder
 from api.market.writing import Output
 from ledger.errors import InvalidRequest, NotFound, VoisinError
 from ledger.units import UnixSeconds
+from settlement.engine.batch.explaining import Explainer
 from settlement.engine.batch.keeping import kept, open_books
 from settlement.engine.batch.members import Members
 from settlement.engine.batch.model import BatchCommunity
 from settlement.engine.batch.running import BatchRun, settle_batch, span_of
 from settlement.engine.batch.totals import Totals
 from settlement.metering.intervals import IntervalIndex, end_s, start_s
+from settlement.trading.exact import Language
+from settlement.trading.statements import MemberInterval, of_settlement, statement
 
 app: Final = typer.Typer(no_args_is_help=True, help="Settle neighbors' trades from files.")
 BOOKS: Final = "books.sqlite"
@@ -51,6 +54,7 @@ class _Asked:
     explain: bool
     out: Path | None
     span: tuple[str | None, str | None]
+    language: Language
 
 
 @app.callback()
@@ -59,7 +63,7 @@ def market() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one parameter for each option
     data: Annotated[Path, typer.Option("--data", help="Folder with community.toml and readings.")],
     member: Annotated[
         str | None, typer.Option("--member", help="Print the statement of this member.")
@@ -73,6 +77,9 @@ def run(
     until: Annotated[
         str | None, typer.Option("--until", help="First day or instant not to settle.")
     ] = None,
+    language: Annotated[
+        Language, typer.Option("--language", help="Of statements and reasons.")
+    ] = Language.EN,
     *,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say of each order why it was served, or was not.")
@@ -80,7 +87,7 @@ def run(
 ) -> None:
     """Settle a folder of readings; print the community's totals and its members' statements."""
     try:
-        _run(_Asked(data, member, explain, out, (since, until)))
+        _run(_Asked(data, member, explain, out, (since, until), language))
     except VoisinError as fault:
         _CONSOLE.print(f"[red]{fault.code}[/]: ", end="")
         _CONSOLE.print(str(fault), markup=False)
@@ -96,17 +103,27 @@ def _run(asked: _Asked) -> None:
     from_s, until_s = (_instant(text, community) for text in asked.span)
     span = span_of(folder.batch, from_s, until_s)
     totals, members = Totals(), Members()
+    account = None if asked.member is None else accounts[asked.member]
+    said = (asked.language, community.currency)
+    reasons, explainer = Reasons(account, *said), Explainer(community)
+    intervals: list[MemberInterval] = []
     for one in _settled(folder, span, asked.out):
         totals.add(one)
         members.add(one)
+        if asked.explain:
+            reasons.add(one.begin_s, explainer.explain(one))
+        own = account and of_settlement(account, one.inputs, one.settlement)
+        if own:
+            intervals.append(own)
     length_s = community.interval_s
     ends = start_s(IntervalIndex(span[0]), length_s), end_s(IntervalIndex(span[-1]), length_s)
     print_community(_CONSOLE, totals, ends, community.currency)
-    if asked.member is None:
+    if account is None:
         print_members(_CONSOLE, members.totals, folder.names, community.currency)
     else:
-        own = members.totals[accounts[asked.member]]
-        print_statement(_CONSOLE, asked.member, own, community.currency)
+        print_statement(_CONSOLE, statement(account, intervals), folder.names, said)
+    if asked.explain:
+        reasons.show(_CONSOLE)
     if asked.out is not None:
         _CONSOLE.print(f"written to {asked.out}")
 

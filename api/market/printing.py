@@ -1,6 +1,7 @@
-"""Print what a folder came to: the community, its members, and one member's statement."""
+"""Print what a folder came to: the community, its members, one member's statement, and why."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +10,11 @@ from api.market.money import at, euros, kilowatt_hours
 from ledger.units import UnixSeconds
 from settlement.engine.batch.members import MemberTotals
 from settlement.engine.batch.totals import Totals
+from settlement.trading.exact import Language
+from settlement.trading.explaining import Explanation, Reason, sentence
 from settlement.trading.lines import Kind
+from settlement.trading.orders.standing import Side
+from settlement.trading.statements import Statement, render
 
 
 def print_community(
@@ -58,26 +63,46 @@ def print_members(
     console.print(table)
 
 
-def print_statement(console: Console, name: str, one: MemberTotals, currency: str) -> None:
-    """Print one member's statement."""
-    table = Table(title=f"Statement of {name}", title_justify="left")
-    table.add_column("what", no_wrap=True)
-    for column in ("kWh", f"received, {currency}", f"paid, {currency}"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_row("taken from the feeder", kilowatt_hours(one.import_wh), "", "")
-    table.add_row("given to the feeder", kilowatt_hours(one.export_wh), "", "")
-    table.add_row("sold to neighbors", kilowatt_hours(one.sold_wh), "", "")
-    table.add_row("bought from neighbors", kilowatt_hours(one.bought_wh), "", "")
-    table.add_row("sold to the supplier", kilowatt_hours(one.residual_out_wh), "", "")
-    table.add_row("bought from the supplier", kilowatt_hours(one.residual_in_wh), "", "")
-    if one.undelivered_wh or one.unused_wh:
-        table.add_row("sold firm, not delivered", kilowatt_hours(one.undelivered_wh), "", "")
-        table.add_row("bought firm, not used", kilowatt_hours(one.unused_wh), "", "")
-    for kind in Kind:
-        received, paid = one.received_micros[kind], one.paid_micros[kind]
-        if received or paid:
-            table.add_row(str(kind), "", euros(received), euros(paid))
-    table.add_row("net", "", euros(one.net_micros), "")
-    table.add_row("net without the community", "", euros(one.alone_micros), "")
-    table.add_row("gain by the community", "", euros(one.gain_micros), "")
-    console.print(table)
+def print_statement(
+    console: Console, found: Statement, names: Mapping[str, str], said: tuple[Language, str]
+) -> None:
+    """Print one member's statement, in a language and a currency."""
+    text = render(found, *said, lambda account: names.get(account, account))
+    console.print(text, markup=False)
+
+
+class Reasons:
+    """What was said of orders: each sentence of one member, or how often each reason was given."""
+
+    def __init__(self, account: str | None, language: Language, currency: str) -> None:
+        self._account = account
+        self._said = (language, currency)
+        self._sentences: list[str] = []
+        self._counts: Counter[tuple[Side, Reason]] = Counter()
+        self._served_wh: Counter[tuple[Side, Reason]] = Counter()
+
+    def add(self, begin_s: UnixSeconds, found: Iterable[Explanation]) -> None:
+        """Note what is said of one interval."""
+        for one in found:
+            if self._account == one.order.member:
+                self._sentences.append(f"{at(begin_s)}  {sentence(one, *self._said)}")
+            key = (one.side, one.reason)
+            self._counts[key] += 1
+            self._served_wh[key] += one.served_wh
+
+    def show(self, console: Console) -> None:
+        """Print the sentences, or a line for each reason."""
+        if self._account is not None:
+            for text in self._sentences:
+                console.print(text, markup=False)
+            return
+        table = Table(title="Why orders were served, or were not", title_justify="left")
+        for column in ("side", "reason"):
+            table.add_column(column, no_wrap=True)
+        for column in ("orders", "served, kWh"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for side, reason in sorted(self._counts):
+            key = (side, reason)
+            served = kilowatt_hours(self._served_wh[key])
+            table.add_row(side.name.lower(), str(reason), f"{self._counts[key]:,}", served)
+        console.print(table)

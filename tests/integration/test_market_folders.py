@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -196,9 +197,9 @@ class TestTheRealWeek:
     def test_the_statement_of_a_member_is_printed(self, out):
         own = next(one for one in rows(out / "statements.csv") if one["member"] == "home-07")
         shown = market_run(WEEK, "--member", "home-07")
-        whole, rest = divmod(int(own["gain_micros"]), 1_000_000)
+        gained = (Decimal(own["gain_micros"]) / 1_000_000).normalize()
         assert "Statement of home-07" in shown
-        assert f"{whole}.{rest:06}" in shown
+        assert f"Gained by the community: {gained} EUR" in shown
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.market.reading.cells import INSTANT, MONEY, instant, micros, read_table
 from api.market.reading.limits import read_limits
+from api.market.reading.mechanism import read_mechanism
 from api.market.reading.settings import FolderValueError, Section, read_settings
 from contracts.typed_data import Domain, keccak
 from ledger.errors import VoisinError
 from ledger.units import WHOLE_BP, BasisPoints, Micros, MicrosPerKilowattHour, WattHours
 from settlement.engine.batch.model import BatchCommunity, BatchMember, Residual
 from settlement.metering.intervals import interval_of
-from settlement.trading.auction import Auction
 from settlement.trading.book import Fees
 from settlement.trading.lines import Institutions
-from settlement.trading.outcome import Mechanism
 from settlement.trading.zones import Zone, ZoneTree
 
 GRID: Final = "grid operator"
@@ -75,7 +74,10 @@ def read_community(folder: Path) -> Described:
         fees=_fees(file.section("fees", optional=True)),
         institutions=Institutions(accounts[GRID], accounts[STATE], SUPPLIER, accounts[PLATFORM]),
         residual=_residual(folder, file.section("residual"), interval_s),
-        mechanism=_mechanism(file.section("mechanism", optional=True)),
+        mechanism=read_mechanism(
+            file.section("mechanism", optional=True),
+            {one.name: one.mandate.member for one in members},
+        ),
         salt_key=proofs.parsed(
             "salt_key", "32 bytes in hex", _salt, keccak(f"salt of {community_id}".encode())
         ),
@@ -147,13 +149,6 @@ def _residual(folder: Path, one: Section, interval_s: int) -> Residual:
             raise table.wrong("start", row, "is no start of an interval, or was there before")
         found[start_s] = MicrosPerKilowattHour(prices[row])
     return Residual(buys, None, found)
-
-
-def _mechanism(one: Section) -> Mechanism:
-    one.only("kind")
-    kinds: dict[str, Mechanism] = {"auction": Auction()}
-    wanted = f"one of {', '.join(kinds)}"
-    return one.parsed("kind", wanted, lambda kind: kinds[kind], Auction())
 
 
 def _members(file: Section, community_id: str, tree: ZoneTree) -> Iterator[BatchMember]:
