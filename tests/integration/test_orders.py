@@ -84,10 +84,12 @@ async def is_canceled(table):
     home = table.homes[1]
     first = table.coming
     mine = [key(await table.say(sale(home, first, lastInterval=first + 3), home))]
+    reach = [bool(table.in_force(first + step, home)) for step in (-1, 0, 3, 4)]
     table.wait_until(first + 1)
     cancel = {"member": home.address_hex, "cancels": 1, "nonce": 1}
     ended = await table.say(cancel, home, "OrderCancel")
     found = {
+        "from its first to its last": reach == [False, True, True, False],
         "ended": ended[0] == 201,
         "the interval that has begun keeps it": table.in_force(first + 1, home) == mine,
         "the one before too": table.in_force(first, home) == mine,
