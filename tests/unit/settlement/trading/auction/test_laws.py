@@ -177,7 +177,7 @@ class TestTheTwoSides:
     @given(markets(limit=2))
     @FEW
     def test_are_treated_alike(self, market):
-        """Who sells would buy as much if all limits were below zero and cables went the other way."""
+        """Who sells would buy as much if limits were below zero and cables went the other way."""
         book, tree = market
         turned = Book(tuple(map(negated, book.bids)), tuple(map(negated, book.offers)))
         back = ZoneTree.of(
