@@ -23,7 +23,7 @@ from api.routes import (
     wallets,
 )
 from api.routes.documents import exports, receipts, roaming, webhooks
-from api.routes.market import orders
+from api.routes.market import orders, statements
 from api.web.driver import Counter, driver_router
 from api.web.pages import mount_static, pages_router
 from settlement.engine.live.street import outlet, outlets
@@ -64,7 +64,7 @@ def create_app(context: Context, *more: APIRouter) -> FastAPI:
         wallets,
     ):
         app.include_router(one.router)
-    for one in (orders, receipts, exports, webhooks, roaming, endpoints, credentials):
+    for one in (orders, statements, receipts, exports, webhooks, roaming, endpoints, credentials):
         app.include_router(one.router)
     for router in more:
         app.include_router(router)

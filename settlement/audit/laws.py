@@ -19,6 +19,7 @@ from settlement.engine.checkpoints import first_inconsistent
 from settlement.engine.intake import Message, take
 from settlement.engine.market.readings import take_readings
 from settlement.engine.market.registers import first_head_astray, key_of, stored_readings
+from settlement.engine.market.statements.documents import first_astray
 from settlement.engine.service import Service
 from settlement.tables import IMMUTABLE, inbox, line, run, session, slice_
 
@@ -74,7 +75,8 @@ def intervals_are_zero_sum(_service: Service, connection: Connection) -> str | N
         select(line).where(
             (line.c.payer == line.c.payee)
             | (line.c.amount_micros < 0)
-            | (line.c.energy_wh < 0)
+            # Only a correction, which says who takes it, gives energy back.
+            | ((line.c.energy_wh < 0) & line.c.taker.is_(None))
             | line.c.rail.not_in(("chain", "invoice"))
         )
     ).first()
@@ -93,7 +95,10 @@ def intervals_are_zero_sum(_service: Service, connection: Connection) -> str | N
 def energy_is_counted_once(service: Service, connection: Connection) -> str | None:
     """L3: losses within the bound, member accounts empty, sessions equal their slices."""
     bad = connection.execute(
-        select(run.c.interval, run.c.losses_wh).where(run.c.losses_wh < 0).limit(1)
+        select(run.c.interval, func.sum(run.c.losses_wh))
+        .group_by(run.c.interval)
+        .having(func.sum(run.c.losses_wh) < 0)
+        .limit(1)
     ).first()
     if bad is not None:
         return f"interval {bad[0]}: {bad[1]} Wh of losses"
@@ -120,12 +125,13 @@ def ledger_equals_chain(service: Service, connection: Connection) -> str | None:
 
 
 def _settlement_laws(service: Service, connection: Connection) -> dict[str, str | None]:
-    """L9, L10: every run comes out again from its signed inputs, and the triggers stand."""
+    """L9, L10: runs and statements come out again from what was signed, and the triggers stand."""
     findings = recompute(service, connection)
     wanted = guards_of(connection.dialect.name, (*IMMUTABLE, *LEDGER_IMMUTABLE))
     gone = sorted(wanted - guards(connection))
     missing = f"the guard {gone[0][1]} of {gone[0][0]} is gone" if gone else None
-    return {"L9": findings.limit_broken, "L10": missing or findings.difference}
+    astray = missing or findings.difference or first_astray(service, connection)
+    return {"L9": findings.limit_broken, "L10": astray}
 
 
 def replays_change_nothing(service: Service) -> str | None:

@@ -1,17 +1,20 @@
 """Settle every run again from signed inputs, and hold every trade against its limits."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
 
-from settlement.engine.market.collecting import Collected, collect
+from settlement.engine.market.runs.computing import Computed, compute_again
 from settlement.engine.service import Service
 from settlement.tables import line, run
 from settlement.trading.orders.standing import Side
-from settlement.trading.settle import IntervalInputs, Member, Settlement, settle
+from settlement.trading.runs import Difference
+from settlement.trading.settle import IntervalInputs, Member, Settlement
+
+_Line = tuple[str, str, str, str, int, int]
+"""Payer, payee, kind, rail, Wh and micros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,9 @@ def recompute(service: Service, connection: Connection) -> Findings:
     broken: str | None = None
     difference: str | None = None
     stored = _lines(connection)
-    for row in connection.execute(select(run).order_by(run.c.run)).mappings():
-        inputs = collect_again(service, connection, row).inputs
-        again = settle(inputs)
-        broken = broken or _named(row, _limits_of(inputs, again))
+    for row in connection.execute(select(run).order_by(run.c.run)).mappings().all():
+        again = compute_again(service, connection, row)
+        broken = broken or _named(row, _limits_of(again.collected.inputs, again.whole))
         difference = difference or _named(row, _difference(row, again, stored[row["run"]]))
     return Findings(broken, difference)
 
@@ -41,12 +43,10 @@ def _named(row: RowMapping, fault: str | None) -> str | None:
     return fault and f"run {row['run']}: {fault}"
 
 
-def _difference(
-    row: RowMapping, again: Settlement, stored: list[tuple[str, str, int]]
-) -> str | None:
+def _difference(row: RowMapping, again: Computed, stored: list[_Line]) -> str | None:
     if again.root != row["root"]:
         return f"root 0x{again.root.hex()}, stored 0x{row['root'].hex()}"
-    if [(one.payer, one.payee, one.amount_micros) for one in again.lines] != stored:
+    if [_of(one) for one in again.lines] != stored:
         return "its lines do not come out again"
     return None
 
@@ -69,6 +69,12 @@ def _limits_of(inputs: IntervalInputs, outcome: Settlement) -> str | None:
     return None
 
 
+def _of(one: Difference) -> _Line:
+    given = one.line
+    ends = given.payer, given.payee, given.kind.value, given.rail.value
+    return *ends, given.energy_wh, given.amount_micros
+
+
 def _limit(member: Member, side: Side, most_willing: Callable[[Iterable[int]], int]) -> int | None:
     """Return the limit that a member would go to, by mandate or order; None if it takes no part."""
     if member.limits is None:
@@ -77,20 +83,13 @@ def _limit(member: Member, side: Side, most_willing: Callable[[Iterable[int]], i
     return most_willing([mandate, *(one.limit for one in member.orders if one.side is side)])
 
 
-def collect_again(service: Service, connection: Connection, row: RowMapping) -> Collected:
-    """Collect a run's inputs again; only the funds of that moment are taken as noted."""
-    funds = json.loads(row["inputs"])["spendable"]
-    return collect(service, connection, row["interval"], row["run"], funds=funds)
-
-
-def _lines(connection: Connection) -> dict[int, list[tuple[str, str, int]]]:
+def _lines(connection: Connection) -> dict[int, list[_Line]]:
     """Return the lines of every run, in order."""
+    told = (line.c.payer, line.c.payee, line.c.kind, line.c.rail, line.c.energy_wh)
     rows = connection.execute(
-        select(line.c.run, line.c.payer, line.c.payee, line.c.amount_micros).order_by(
-            line.c.run, line.c.position
-        )
+        select(line.c.run, *told, line.c.amount_micros).order_by(line.c.run, line.c.position)
     )
-    found: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
-    for number, payer, payee, amount in rows:
-        found[number].append((payer, payee, amount))
+    found: dict[int, list[_Line]] = defaultdict(list)
+    for number, *one in rows:
+        found[number].append(tuple(one))
     return found

@@ -16,6 +16,7 @@ CENT: Final = 10_000
 """Micros of a cent; the contract keeps caps in whole cents."""
 EXIT_WAIT_S: Final = 7 * 86_400
 """The longest that the contract makes a request wait for the settler, in seconds."""
+_RUNS_PER_INTERVAL: Final = 2
 
 _SLOT_BYTES: Final = 3
 _DELTA_BYTES: Final = 5
@@ -29,6 +30,11 @@ class DeltaTooLargeError(Integrity):
 
     def __init__(self, lane: int, micros: int) -> None:
         super().__init__("delta_too_large", f"a run moves {micros} micros in lane {lane}")
+
+
+def runs_kept(interval_s: int) -> int:
+    """Return of how many runs the contract keeps the root: a week's intervals, corrected once."""
+    return _RUNS_PER_INTERVAL * EXIT_WAIT_S // interval_s
 
 
 def pack(deltas: Mapping[int, int]) -> bytes:

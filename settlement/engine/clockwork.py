@@ -10,6 +10,9 @@ from settlement.engine.finality import advance
 from settlement.engine.market.intervals import settle_interval
 from settlement.engine.market.measured import is_complete
 from settlement.engine.market.progress import due_intervals
+from settlement.engine.market.runs.corrections import correct_due
+from settlement.engine.market.runs.finality import make_final
+from settlement.engine.market.statements.issuing import issue_statements
 from settlement.engine.service import Service
 
 
@@ -17,15 +20,18 @@ def tick(service: Service) -> int:
     """
     Settle every interval that is over and complete, or whose grace has passed; return how many.
 
-    One after the other: an interval waits for the one before it, so none is ever passed over. Also
-    judges what reports of stations waited for, closes sessions whose drivers have signed no total,
-    gives back overdue deposits, closes the day with a checkpoint and delivers what the chain has
-    not taken yet. Call it as often as you like.
+    One after the other: an interval waits for the one before it, so none is ever passed over. What
+    late readings have changed is corrected; an interval becomes final when its time has come, and
+    members get the statements of months that are over. Also judges what reports of stations waited
+    for, closes sessions whose drivers have signed no total, gives back overdue deposits, closes the
+    day with a checkpoint and delivers what the chain has not taken yet. Call it as often as you
+    like.
     """
     settle_waiting(service)
     close_unsigned(service)
     expire_overdue(service)
     settled = 0
+    correct_due(service)
     with service.reading() as connection:
         due = due_intervals(service, connection)
     for interval in due:
@@ -34,6 +40,10 @@ def tick(service: Service) -> int:
                 break
         settle_interval(service, interval)
         settled += 1
+        # A correction must not wait until the contract has forgotten what it amends.
+        correct_due(service)
+    make_final(service)
+    issue_statements(service)
     close_day(service)
     advance(service)
     return settled

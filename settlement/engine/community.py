@@ -67,6 +67,10 @@ class Rules:
     """IANA name such as ``Europe/Paris``, or empty if local time is the fixed offset."""
     estimates: Estimates = Estimates.NONE
     """What counts for an interval while a meter is silent."""
+    correction_after_s: int = 3_600
+    """How long late readings of an interval are gathered before it is corrected, in seconds."""
+    correction_window_s: int = 5 * 86_400
+    """How long after its end an interval takes readings, in seconds; then it is final."""
 
     @property
     def tree(self) -> ZoneTree:

@@ -4,10 +4,11 @@ The settlement service's tables, beside the ledger's in one database.
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
 ``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
 ``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``,
-``participation``) is written once; triggers refuse to change or delete it. ``session``, ``intent``,
-``lane`` and ``run_state`` say where something stands now and may move on; every step they take is
-an event.
-``register_head`` repeats the newest ``reading`` of each register, and moves with it.
+``participation``, ``late_reading``, ``final_interval``, ``statement``) is written once; triggers
+refuse to change or delete it. ``session``, ``intent``, ``lane`` and ``run_state`` say where
+something stands now and may move on; every step they take is an event. ``dirty_interval`` says
+which intervals wait for a correction. ``register_head`` repeats the newest ``reading`` of each
+register, and moves with it.
 ``waiting_report`` names the kept reports of stations that are still to be judged. ``subscriber`` is
 who is told of events, and how far it was told.
 ``latency`` holds wall times for display and never enters the journal.
@@ -59,6 +60,7 @@ from settlement.tables.registry import (
     station,
     wallet,
 )
+from settlement.tables.runs import dirty_interval, final_interval, late_reading, statement
 
 IMMUTABLE: Final = (
     "inbox",
@@ -82,6 +84,9 @@ IMMUTABLE: Final = (
     "market_order_end",
     "delegation",
     "participation",
+    "late_reading",
+    "final_interval",
+    "statement",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
 
@@ -93,12 +98,15 @@ __all__ = [
     "cdr",
     "charge_line",
     "delegation",
+    "dirty_interval",
     "event",
+    "final_interval",
     "frame",
     "inbox",
     "intent",
     "kept_report",
     "lane",
+    "late_reading",
     "latency",
     "line",
     "mandate",
@@ -119,6 +127,7 @@ __all__ = [
     "session",
     "signed_record",
     "slice_",
+    "statement",
     "station",
     "station_event",
     "subscriber",

@@ -20,6 +20,8 @@ run = Table(
     Column("run", Int, primary_key=True),
     Column("interval", Int, nullable=False),
     Column("kind", Int, nullable=False),
+    # The run that a correction amends; its own figures are what it adds to those before it.
+    Column("amends", Int),
     Column("root", LargeBinary, nullable=False),
     Column("traded_wh", Int, nullable=False),
     Column("stations_wh", Int, nullable=False),
@@ -54,6 +56,8 @@ line = Table(
     Column("energy_wh", Int, nullable=False),
     Column("amount_micros", Int, nullable=False),
     Column("price_micros_per_kwh", Int, nullable=False),
+    # Of a correction: who takes the energy, which is below zero where some is taken back.
+    Column("taker", Text),
     UniqueConstraint("run", "position", name="uq_line"),
 )
 

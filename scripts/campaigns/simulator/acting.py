@@ -28,7 +28,7 @@ from settlement.engine.clockwork import tick
 from settlement.engine.service import Service
 
 _TAKEN: Final = {"accepted", "replayed"}
-_FINAL: Final = {"late_reading", "unknown_transaction", "closed_otherwise", "old_page"}
+_FINAL: Final = {"reading_after_final_run", "unknown_transaction", "closed_otherwise", "old_page"}
 _TRIES: Final = 8
 _LETTERS: Final = 12
 _BATCH: Final = 100

@@ -32,49 +32,61 @@ _SIGNED: Final = "signed by its meter"
 def of_run(
     service: Service, scope: Scope, row: RowMapping, collected: Collected
 ) -> Iterator[Comparison]:
-    """E6 and E7 of one run."""
+    """E6 and E7 of one run; of a correction, together with the runs before it."""
     trace_id = run_trace(service, row)
-    moved = [one for one in scope.of(trace_id) if one["debit"].startswith("wh/")]
+    before = scope.amended.get(row["run"], ())
+    traces = [*(run_trace(service, one) for one in before), trace_id]
+    moved = [one for trace in traces for one in scope.of(trace) if one["debit"].startswith("wh/")]
+    traded_wh = sum(one["traded_wh"] for one in (*before, row))
     yield from _metered(trace_id, moved, collected)
-    yield from _balanced(trace_id, moved, row)
+    yield from _balanced(trace_id, moved, traded_wh)
 
 
 def _metered(
     trace_id: str, moved: Sequence[RowMapping], collected: Collected
 ) -> Iterator[Comparison]:
     """E6: what was posted for each party is what its registers moved by."""
-    posted = {(one["code"], one["debit"], one["credit"]): one["amount"] for one in moved}
-    for one in collected.metered:
-        own = f"{_MEMBER}{one.party}"
-        taken = posted.get(("metered-import", own, "wh/consumed"), 0)
-        given = posted.get(("metered-export", "wh/produced", own), 0)
-        flag = "estimated" if one.estimated else "measured"
+    posted: Counter[tuple[str, str]] = Counter()
+    for one in moved:
+        posted[one["code"], one["debit"]] -= one["amount"]
+        posted[one["code"], one["credit"]] += one["amount"]
+    for told in collected.metered:
+        own = f"{_MEMBER}{told.party}"
+        taken, given = -posted["metered-import", own], posted["metered-export", own]
+        flag = "estimated" if told.estimated else "measured"
         yield Comparison(
             Equation.READINGS,
-            f"{trace_id}/{one.party}",
+            f"{trace_id}/{told.party}",
             f"{taken} in {given} out",
-            f"{one.import_wh} in {one.export_wh} out",
+            f"{told.import_wh} in {told.export_wh} out",
             Owner.GRID_OPERATOR,
             f"Wh from and to the feeder, {flag}",
         )
 
 
-def _balanced(trace_id: str, moved: Sequence[RowMapping], row: RowMapping) -> Iterator[Comparison]:
+def _balanced(trace_id: str, moved: Sequence[RowMapping], traded_wh: int) -> Iterator[Comparison]:
     """E7: given to the feeder = taken from it, in sum, party by party, and traded once."""
-    sums: Counter[str] = Counter()
+    given = taken = 0
+    pairs: Counter[tuple[str, ...]] = Counter()
     gained: Counter[str] = Counter()
     for one in moved:
-        sums[one["code"]] += one["amount"]
-        gained[one["credit"]] += one["amount"]
-        gained[one["debit"]] -= one["amount"]
-    given, taken = (sum(sums[code] for code in codes) for codes in (_GIVEN, _TAKEN))
+        ends, amount = (one["debit"], one["credit"]), one["amount"]
+        gained[one["credit"]] += amount
+        gained[one["debit"]] -= amount
+        # What a correction takes back goes the other way under the same code.
+        inward = amount if one["credit"].startswith(_MEMBER) else -amount
+        given += inward if one["code"] in _GIVEN else 0
+        taken -= inward if one["code"] in _TAKEN else 0
+        if one["code"] == "traded-energy":
+            pair = tuple(sorted(ends))
+            pairs[pair] += amount if ends == pair else -amount
     yield _interval(trace_id, given, taken, "Wh given to the feeder, Wh taken and lost")
     for account, energy_wh in sorted(gained.items()):
         if account.startswith(_MEMBER):
             party = account.removeprefix(_MEMBER)
             yield _interval(f"{trace_id}/{party}", energy_wh, 0, "Wh left after the interval")
-    traded = f"{trace_id}/traded"
-    yield _interval(traded, sums["traded-energy"], row["traded_wh"], "Wh traded, as the run says")
+    traded = sum(abs(energy_wh) for energy_wh in pairs.values())
+    yield _interval(f"{trace_id}/traded", traded, traded_wh, "Wh traded, as the run says")
 
 
 def _interval(subject: str, ledger_wh: int, other_wh: int, detail: str) -> Comparison:

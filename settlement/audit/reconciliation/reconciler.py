@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 
 from ledger.errors import ChainUnavailable
 from ledger.units import UnixSeconds
-from settlement.audit.recomputation import collect_again
 from settlement.audit.reconciliation import energy, events, money, roots
 from settlement.audit.reconciliation.breaks import Break, note, open_breaks
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
@@ -30,6 +29,7 @@ from settlement.audit.reconciliation.scope import (
     ends_of,
 )
 from settlement.engine.checkpoints import first_inconsistent
+from settlement.engine.market.runs.computing import compute_again
 from settlement.engine.service import Service
 
 _LOG = structlog.get_logger("voisin.reconciliation")
@@ -156,11 +156,11 @@ class Reconciler:
         yield from events.one_to_one(scope)
         signatures = energy.Signatures(service, connection)
         for row in scope.runs:
-            collected = collect_again(service, connection, row)
-            yield from energy.of_run(service, scope, row, collected)
+            again = compute_again(service, connection, row)
+            yield from energy.of_run(service, scope, row, again.collected)
             if scope.whole:
                 yield from signatures.of_run(row)
-            yield from roots.of_run(service, scope, row, collected)
+            yield from roots.of_run(service, scope, row, again.root)
         yield from energy.of_sessions(connection, scope)
         yield from roots.of_newest(service, scope)
         yield from roots.of_checkpoints(connection, scope)

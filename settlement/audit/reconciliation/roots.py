@@ -7,18 +7,16 @@ from sqlalchemy import Connection, RowMapping, select
 from ledger.tables import checkpoint
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
 from settlement.audit.reconciliation.scope import Scope, run_trace
-from settlement.engine.market.collecting import Collected
 from settlement.engine.service import Service
-from settlement.trading.settle import settle
 
 
 def of_run(
-    service: Service, scope: Scope, row: RowMapping, collected: Collected
+    service: Service, scope: Scope, row: RowMapping, recomputed: bytes
 ) -> Iterator[Comparison]:
     """E8: the run settled again from signed inputs, as stored and as anchored: one root."""
     event = scope.settled.get(row["run"])
     trace_id = run_trace(service, row)
-    stored, again = ("0x" + one.hex() for one in (row["root"], settle(collected.inputs).root))
+    stored, again = ("0x" + one.hex() for one in (row["root"], recomputed))
     yield Comparison(Equation.ROOTS, trace_id, again, stored, Owner.SERVICE, "recomputed, stored")
     if event is not None:
         anchored = f"{trace_id}/anchored"

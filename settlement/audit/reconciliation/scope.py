@@ -94,6 +94,8 @@ class Scope:
     """Runs to settle again: made since, or become final, or broken, in order."""
     run_traces: Mapping[int, str]
     """Trace ids by run, of those and, in a pass over everything, of all."""
+    amended: Mapping[int, tuple[RowMapping, ...]]
+    """The runs of the same interval before each of those runs, by run."""
     sessions: tuple[RowMapping, ...]
     """Sessions with a transfer or an event since, or that are broken, and the VAT they invoice."""
     traced: Mapping[str, tuple[RowMapping, ...]]
@@ -133,7 +135,9 @@ def collect_scope(
     run_traces = {
         row["run"]: run_trace(service, row) for row in (_all_runs(connection) if whole else runs)
     }
-    traces = {*run_traces.values(), *session_ids}
+    amended = {row["run"]: tuple(_before(connection, row)) for row in runs if row["amends"]}
+    before = {run_trace(service, one) for found in amended.values() for one in found}
+    traces = {*run_traces.values(), *before, *session_ids}
     touched = {row[side] for row in moved for side in ("debit", "credit")}
     touched |= {account for one in events for account in _accounts(one)}
     touched |= {one.removesuffix(HELD) for one in broken if one.startswith(("eur/", "wh/"))}
@@ -146,6 +150,7 @@ def collect_scope(
         events=events,
         runs=runs,
         run_traces=run_traces,
+        amended=amended,
         sessions=sessions,
         traced=_traced(connection, moved if whole else None, traces),
         accounts=frozenset(touched),
@@ -194,6 +199,12 @@ def _runs(
         named |= {int(part) for part in parts[2:3] if part.isdecimal()}
     wanted = (run.c.run > span.runs_since) | run.c.run.in_(named)
     yield from connection.execute(select(run).where(wanted).order_by(run.c.run)).mappings()
+
+
+def _before(connection: Connection, row: RowMapping) -> Iterator[RowMapping]:
+    """Return the runs of the same interval before a correction."""
+    same = (run.c.interval == row["interval"]) & (run.c.run < row["run"])
+    yield from connection.execute(select(run).where(same).order_by(run.c.run)).mappings()
 
 
 def _all_runs(connection: Connection) -> Iterator[RowMapping]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, FromClause, select
 
 from ledger.units import Micros, UnixSeconds, WattHours
 from settlement.engine.market import feeder
 from settlement.engine.market.lanes import spendable
+from settlement.engine.market.late import known_readings
 from settlement.engine.market.measured import Metered, metered_parties, stations_energy
 from settlement.engine.market.members import mandates_in_force
 from settlement.engine.market.orders.kept import orders_in_force
@@ -79,16 +80,10 @@ def collect(
     rules = service.rules
     begin_s = rules.start_s(interval)
     end_s = rules.end_s(interval)
-    metered = metered_parties(service, connection, interval, number)
+    known = known_readings(connection, number, end_s)
+    metered = metered_parties(service, connection, interval, number, known)
     stations = stations_energy(connection, interval)
-    operator = Metered(
-        rules.operator_party,
-        stations,
-        WattHours(0),
-        (),
-        estimated=False,
-        zone=stations_zone(service, connection, begin_s),
-    )
+    operator = _operator(service, connection, begin_s, stations)
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
     orders = orders_in_force(connection, interval, begin_s)
@@ -123,9 +118,18 @@ def collect(
         tree=rules.tree,
         mechanism=rules.mechanism,
     )
-    head = _head(service, connection, begin_s, end_s)
+    head = _head(service, connection, (begin_s, end_s), known)
     joined = frozenset(funds)
     return Collected(inputs, (*metered, operator), stations, head, joined)
+
+
+def _operator(
+    service: Service, connection: Connection, begin_s: UnixSeconds, stations_wh: WattHours
+) -> Metered:
+    """Return what the operator's stations drew, as one member's energy."""
+    party, nothing = service.rules.operator_party, WattHours(0)
+    zone = stations_zone(service, connection, begin_s)
+    return Metered(party, stations_wh, nothing, (), estimated=False, zone=zone)
 
 
 def without_stations(collected: Collected, operator: str) -> IntervalInputs:
@@ -177,9 +181,12 @@ def _standing(
 
 
 def _head(
-    service: Service, connection: Connection, begin_s: UnixSeconds, end_s: UnixSeconds
+    service: Service,
+    connection: Connection,
+    span: tuple[UnixSeconds, UnixSeconds],
+    known: FromClause,
 ) -> FeederBalance | None:
-    balance = feeder.measured(service, connection, (begin_s, end_s))
+    balance = feeder.measured(service, connection, span, known)
     # A fiscal record that came late counts here and was drawn earlier, when the head was read. What
     # the head measured of this interval says nothing then.
     return None if balance is not None and balance.losses_wh < 0 else balance

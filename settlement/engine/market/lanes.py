@@ -6,7 +6,7 @@ up to that of the request is settled, or after a week. So the request counts her
 that begins after it, and a batch never meets less than was counted on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select
@@ -55,6 +55,29 @@ def spendable(service: Service, connection: Connection, begin_s: UnixSeconds) ->
     now_s = service.clock.now_s()
     rows = connection.execute(select(lane)).mappings().all()
     return {row["address"]: _of_lane(row, available, begin_s, now_s) for row in rows}
+
+
+def debitable(
+    service: Service, connection: Connection, institutions: Collection[str]
+) -> dict[str, Micros]:
+    """
+    Return what each account may be debited by a correction that is made now.
+
+    Whatever was asked back may be gone before the run arrives, so it does not count. Institutions
+    have no cap.
+    """
+    prefix = accounts.trade_balance("")
+    held = service.book.balances(connection, prefix)
+    available = {one.account.removeprefix(prefix): one.available for one in held}
+    found = {}
+    for row in connection.execute(select(lane)).mappings():
+        money = available.get(row["address"], 0) - (row["exit_micros"] or 0)
+        if row["address"] not in institutions:
+            lowering = row["lowering_micros"]
+            cap = row["cap_micros"]
+            money = min(money, cap if lowering is None else min(cap, lowering))
+        found[row["address"]] = Micros(max(0, money))
+    return found
 
 
 def _of_lane(

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, func, select
 from ledger.errors import Integrity, UnverifiedReading, VoisinError
 from settlement.engine.intake import Message, MessageDiffersError, refuse
 from settlement.engine.market import feeder
+from settlement.engine.market.late import keep_late
 from settlement.engine.market.registers import Registers, SignedReading
+from settlement.engine.market.runs.finality import closing_through
 from settlement.engine.roll import key_at, meter_keys
 from settlement.engine.service import Service
 from settlement.metering.homes.flags import Flag, flags_of
@@ -45,11 +47,13 @@ class FutureReadingError(UnverifiedReading):
         super().__init__("future_reading", f"the reading is of {at_s}, the clock says {now_s}")
 
 
-class LateReadingError(UnverifiedReading):
-    """A reading of an instant whose interval is settled; the register's next reading covers it."""
+class ReadingAfterFinalRunError(UnverifiedReading):
+    """A reading of an instant whose interval is final; the register's next reading covers it."""
 
     def __init__(self, at_s: int) -> None:
-        super().__init__("late_reading", f"the interval that ends at {at_s} is settled already")
+        super().__init__(
+            "reading_after_final_run", f"the interval that ends at {at_s} is final already"
+        )
 
 
 def record_readings(service: Service, readings: Sequence[SignedReading]) -> tuple[Answer, ...]:
@@ -84,9 +88,11 @@ class _Batch:
         self._connection: Final = connection
         self._now_s: Final = service.clock.now_s()
         self._registers: Final = Registers(connection, readings)
-        self._settled: Final = _settled(service, connection, readings)
+        self._settled: Final = _settled_through(connection)
+        self._closing: Final = closing_through(service, connection)
         self._keys: Final = meter_keys(connection, {one.reading.meter_id for one in readings})
         self._accepted: Final[list[bytes]] = []
+        self._late: Final[list[Reading]] = []
 
     def take(self, signed: SignedReading) -> Answer:
         """Judge one reading, or give it the answer that it had."""
@@ -105,11 +111,14 @@ class _Batch:
             return Answer("refused", fault.code, str(fault))
         self._registers.add(signed, digest, flags)
         self._accepted.append(digest)
+        if self._is_within(signed.reading, self._settled):
+            self._late.append(signed.reading)
         return _ACCEPTED
 
     def finish(self) -> None:
         """Write what was accepted, and commit to it in the log."""
         self._registers.write()
+        keep_late(self._service, self._connection, self._late)
         if self._accepted:
             self._service.book.append_record(
                 self._connection,
@@ -124,8 +133,8 @@ class _Batch:
         one = signed.reading
         if one.at_s > self._now_s:
             raise FutureReadingError(one.at_s, self._now_s)
-        if one.at_s in self._settled:
-            raise LateReadingError(one.at_s)
+        if self._is_within(one, self._closing):
+            raise ReadingAfterFinalRunError(one.at_s)
         key = key_at(self._keys, one.meter_id, one.at_s)
         digest = verify_reading(self._domain, one, signed.signature, key)
         check_register(one.energy_wh, key.register_modulus_wh)
@@ -140,6 +149,14 @@ class _Batch:
                 feeder.check(self._service, self._connection, before, one, beside)
         interval_s = self._service.rules.interval_s
         return digest, flags_of(before, one, key.rated_power_w, interval_s)
+
+    def _is_within(self, one: Reading, through: int | None) -> bool:
+        """
+        Say whether a reading's instant ends an interval up to ``through``, or lies in the next.
+
+        A meter's first instant ends none that counts, yet lies in the first that does.
+        """
+        return through is not None and self._service.rules.interval_of(one.at_s) - 1 <= through
 
     def _beside(self, one: Reading, key: MeterKey) -> Reading | None:
         """Return the meter's other register at the same instant, if it came along and is signed."""
@@ -168,15 +185,6 @@ def _message(signed: SignedReading) -> Message:
     )
 
 
-def _settled(
-    service: Service, connection: Connection, readings: Sequence[SignedReading]
-) -> frozenset[int]:
-    """Return which of the readings' instants end an interval that is settled, or lie in one."""
-    interval_of = service.rules.interval_of
-    # Intervals are settled in order. A meter's first instant ends none that is settled, yet lies in
-    # the first that is.
-    newest = connection.execute(select(func.max(run.c.interval))).scalar()
-    if newest is None:
-        return frozenset()
-    instants = {one.reading.at_s for one in readings}
-    return frozenset(at_s for at_s in instants if interval_of(at_s) - 1 <= newest)
+def _settled_through(connection: Connection) -> int | None:
+    """Return the newest interval that is settled, or None; intervals are settled in order."""
+    return connection.execute(select(func.max(run.c.interval))).scalar()

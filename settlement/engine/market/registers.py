@@ -156,7 +156,7 @@ def last_reading(
 
     Goes back from one instant at which anybody spoke to the one before, as the index allows, until
     the register spoke too: a step for each interval that it missed, however many meters there are.
-    Only readings ``among`` the given ones count (``settlement.engine.market.runs.late``).
+    Only readings ``among`` the given ones count (``settlement.engine.market.late``).
     """
     mine = (among.c.meter_id == meter_id, among.c.register == int(register))
     steps = (

@@ -54,6 +54,7 @@ def street(directory, meters=(ANNA, BEN)):
         interval_of=lambda at_s: at_s // HOUR_S,
         loss_bound_bp=500,
         tree=ZoneTree.single(),
+        correction_window_s=(NOW - SETTLED) * HOUR_S,
     )
     service = SimpleNamespace(
         writing=engine.begin,
@@ -157,7 +158,7 @@ class Model:
         if one.at_s > NOW * HOUR_S:
             code = "future_reading"
         elif one.at_s // HOUR_S <= SETTLED:
-            code = "late_reading"
+            code = "reading_after_final_run"
         elif one.meter_id not in (ANNA, BEN):
             code = "unknown_meter"
         elif signed.signature != sign(reading_digest(DOMAIN, one), KEYS[one.meter_id]):
@@ -244,10 +245,10 @@ class TestRecordReadings:
                 )
         assert found[0] == found[1]
 
-    def test_takes_no_first_reading_of_an_interval_that_is_settled(self, service):
-        """At a meter's first instant no interval ends; the one that begins may be settled."""
+    def test_takes_no_first_reading_of_an_interval_that_is_final(self, service):
+        """At a meter's first instant no interval ends; the one that begins may be final."""
         settle(service)
-        assert told(service, say(SETTLED - 1, 0)) == ["late_reading"]
+        assert told(service, say(SETTLED - 1, 0)) == ["reading_after_final_run"]
         assert told(service, say(SETTLED + 1, 0)) == ["accepted"]
 
     def test_sees_the_earlier_readings_of_the_same_batch(self, service):

@@ -1,0 +1,1 @@
+"""Runs after the first: late readings, corrections, final intervals."""

@@ -1,0 +1,1 @@
+"""Monthly statements of members, and credit notes for what changes after them."""
