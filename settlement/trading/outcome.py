@@ -85,7 +85,7 @@ class Outcome:
     prices: Mapping[str, MicrosPerKilowattHour]
     """Energy price of each zone in which somebody traded at the zone's price."""
     crossings: tuple[Crossing, ...]
-    """Edges that something crossed, in the tree's order."""
+    """Edges that something crossed, or would have if they were not closed, in the tree's order."""
 
     @property
     def traded_wh(self) -> WattHours:

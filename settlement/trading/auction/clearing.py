@@ -7,7 +7,7 @@ from ledger.units import MicrosPerKilowattHour, WattHours
 from settlement.trading.auction.columns import Market, market_of
 from settlement.trading.auction.flow import optimal_flow
 from settlement.trading.auction.margin import Allocation, allocate, premium
-from settlement.trading.auction.prices import midpoint_prices
+from settlement.trading.auction.prices import Support, supporting_prices
 from settlement.trading.auction.trades import trades_of
 from settlement.trading.outcome import Book, Crossing, Outcome
 from settlement.trading.zones import ZoneTree
@@ -33,14 +33,13 @@ class Auction:
         market = market_of(book, tree)
         if not market.offers.orders or not market.bids.orders:
             return Outcome((), {}, ())
-        prices = midpoint_prices(market, optimal_flow(market))
-        allocation = allocate(market, prices)
-        if not allocation.sold_wh.any():
-            return Outcome((), {}, ())
+        support = supporting_prices(market, optimal_flow(market))
+        allocation = allocate(market, support.middle)
+        traded = bool(allocation.sold_wh.any())
         return Outcome(
-            trades=trades_of(market, allocation, prices),
-            prices=_where_traded(market, allocation, prices),
-            crossings=_crossings(tree, allocation, prices),
+            trades=trades_of(market, allocation, support.middle) if traded else (),
+            prices=_where_traded(market, allocation, support.middle),
+            crossings=_crossings(tree, allocation.exported_wh, support),
         )
 
 
@@ -55,25 +54,45 @@ def _where_traded(
 
 
 def _crossings(
-    tree: ZoneTree, allocation: Allocation, prices: Sequence[MicrosPerKilowattHour]
+    tree: ZoneTree, exported_wh: Sequence[WattHours], support: Support
 ) -> tuple[Crossing, ...]:
     """
-    Return what crossed edges, in the tree's order.
+    Return what crossed edges, and what stood before closed ones, in the tree's order.
 
     The shadow price of a cap is what carrying energy over the edge earns at the published prices,
-    toll paid. It is above zero only where the cap binds, for else somebody would carry more.
+    toll paid. It is above zero only where the cap binds, for else somebody would carry more. Where
+    a cap of nothing kept everything back, it is the least that all supporting prices agree on: what
+    the first kWh would be worth.
     """
     crossings = []
-    for at, exported in enumerate(allocation.exported_wh):
-        if exported:
-            up, down = premium(tree, prices, at)
+    for at, exported in enumerate(exported_wh[1:], 1):
+        shadows = _shadows(tree, at, support) if exported else _closed(tree, at, support)
+        if exported or any(shadows):
+            up, down = shadows
             crossings.append(
                 Crossing(
                     zone=tree.zones[at].name,
                     export_wh=WattHours(max(0, exported)),
                     import_wh=WattHours(max(0, -exported)),
-                    export_shadow=MicrosPerKilowattHour(max(0, up)),
-                    import_shadow=MicrosPerKilowattHour(max(0, down)),
+                    export_shadow=MicrosPerKilowattHour(up),
+                    import_shadow=MicrosPerKilowattHour(down),
                 )
             )
     return tuple(crossings)
+
+
+def _shadows(tree: ZoneTree, at: int, support: Support) -> tuple[int, int]:
+    """Return the shadow prices of the export and the import cap of an edge that carries."""
+    up, down = premium(tree, support.middle, at)
+    return max(0, up), max(0, down)
+
+
+def _closed(tree: ZoneTree, at: int, support: Support) -> tuple[int, int]:
+    """Return the shadow prices of the caps of an edge that carries nothing: those of 0 Wh."""
+    zone, above = tree.zones[at], tree.parents[at]
+    rise = support.lowest[above] - support.highest[at] - zone.edge_toll
+    fall = support.lowest[at] - support.highest[above] - zone.edge_toll
+    return (
+        max(0, rise) if zone.export_cap_wh == 0 else 0,
+        max(0, fall) if zone.import_cap_wh == 0 else 0,
+    )

@@ -31,17 +31,27 @@ class _Slack:
     """The zone's price is at most the parent's and this."""
 
 
-def midpoint_prices(market: Market, flow: Flow) -> tuple[MicrosPerKilowattHour, ...]:
-    """Return the price of each zone in the tree's order, those without trade included."""
-    lowest, highest = supporting_prices(market, flow)
-    return tuple(
-        MicrosPerKilowattHour((low + high) // 2) for low, high in zip(lowest, highest, strict=True)
-    )
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The prices of zones, in the tree's order, those without trade included."""
+
+    lowest: tuple[MicrosPerKilowattHour, ...]
+    """Lowest price of each zone; they support the outcome together."""
+    highest: tuple[MicrosPerKilowattHour, ...]
+    """Highest price of each zone; they support the outcome together."""
+
+    @property
+    def middle(self) -> tuple[MicrosPerKilowattHour, ...]:
+        """The midpoint of each zone, rounded down; they support the outcome together."""
+        return tuple(
+            MicrosPerKilowattHour((low + high) // 2)
+            for low, high in zip(self.lowest, self.highest, strict=True)
+        )
 
 
-def supporting_prices(market: Market, flow: Flow) -> tuple[list[int], list[int]]:
+def supporting_prices(market: Market, flow: Flow) -> Support:
     """
-    Return the lowest and the highest price of each zone, both lists supporting the outcome.
+    Return the lowest and the highest price of each zone that support the outcome.
 
     Where nobody trades a price may have no bound; no price is beyond the limits of all orders.
     On a tree, bounds spread over all paths by going once up and once down.
@@ -57,7 +67,10 @@ def supporting_prices(market: Market, flow: Flow) -> tuple[list[int], list[int]]
         above = parents[at]
         high[at] = min(high[at], high[above] + slacks[at].down)
         low[at] = max(low[at], low[above] - slacks[at].up)
-    return low, high
+    return Support(
+        lowest=tuple(map(MicrosPerKilowattHour, low)),
+        highest=tuple(map(MicrosPerKilowattHour, high)),
+    )
 
 
 def _own_bounds(market: Market, flow: Flow) -> tuple[list[int], list[int]]:

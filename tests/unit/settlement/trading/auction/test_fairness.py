@@ -73,7 +73,7 @@ def evenest(every, wanted):
 
 class TestShares:
     @given(margins())
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_are_even_but_for_whole_watt_hours_and_none_is_lost(self, margin):
         room, surplus, wanted = margin
         every = possible(room, surplus, wanted)

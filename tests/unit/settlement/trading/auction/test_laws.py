@@ -3,15 +3,17 @@
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from settlement.trading.auction import Auction
 from settlement.trading.outcome import Book, Order
 from settlement.trading.zones import Zone, ZoneTree
 from tests.unit.settlement.trading.auction.books import bought, is_sorted, markets, path, sold
 from tests.unit.settlement.trading.auction.one_zone import OneZone
+from tests.unit.settlement.trading.auction.oracle import Optimum
 
-FEW = settings(max_examples=250, deadline=None)
+FEW = settings(max_examples=100, deadline=None)
 
 
 def price_paid(tree, trade):
@@ -96,7 +98,8 @@ class TestACrossing:
         for trade in outcome.trades:
             for edge in path(tree, trade.seller_zone, trade.buyer_zone):
                 carried[edge] += trade.energy_wh
-        assert [one.zone for one in outcome.crossings] == [
+        crossed = [one for one in outcome.crossings if one.export_wh or one.import_wh]
+        assert [one.zone for one in crossed] == [
             zone.name
             for zone in tree.zones
             if carried[zone.name, "up"] or carried[zone.name, "down"]
@@ -145,6 +148,40 @@ class TestACrossing:
                     assert -rise <= zone.edge_toll
 
 
+class TestAShadowPrice:
+    @given(markets(limit=9), st.data())
+    @settings(max_examples=100, deadline=None)
+    def test_is_what_one_more_wh_of_a_cap_is_worth_at_least_and_one_less_at_most(
+        self, market, data
+    ):
+        book, tree = market
+        caps = [
+            (zone.name, cap)
+            for zone in tree.zones[1:]
+            for cap in ("export", "import")
+            if getattr(zone, f"{cap}_cap_wh") is not None
+        ]
+        assume(caps)
+        name, cap = data.draw(st.sampled_from(caps))
+        found = [one for one in Auction().clear(book, tree).crossings if one.zone == name]
+        shadow = getattr(found[0], f"{cap}_shadow") if found else 0
+        less, same, more = (best(book, tree, name, f"{cap}_cap_wh", step) for step in (-1, 0, 1))
+        assert more - same <= shadow
+        if less is None:
+            assert shadow == more - same
+        else:
+            assert shadow <= same - less
+
+
+def best(book, tree, name, cap, step):
+    """The most welfare if a cap were larger by a step; none if it would be below zero."""
+    size = getattr(tree.zones[tree.index[name]], cap) + step
+    if size < 0:
+        return None
+    other = (replace(one, **{cap: size}) if one.name == name else one for one in tree.zones)
+    return Optimum(book, ZoneTree.of(other)).welfare
+
+
 class TestOneZone:
     @given(markets(limit=9, zones_max=1))
     @FEW
@@ -177,7 +214,7 @@ class TestTheTwoSides:
     @given(markets(limit=2))
     @FEW
     def test_are_treated_alike(self, market):
-        """Who sells would buy as much if limits were below zero and cables went the other way."""
+        """With limits negated and cables turned around, who sold buys as much."""
         book, tree = market
         turned = Book(tuple(map(negated, book.bids)), tuple(map(negated, book.offers)))
         back = ZoneTree.of(

@@ -33,7 +33,7 @@ def pairs(offers, bids, tree=ONE):
 
 class TestAWish:
     @given(markets(wishing=True))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_changes_neither_quantity_nor_price(self, market):
         book, tree = market
         wished = Auction().clear(book, tree)
