@@ -12,7 +12,7 @@ from settlement.trading.zones import ZoneTree
 
 @dataclass(frozen=True, slots=True, order=True)
 class Source:
-    """Surplus that is offered together: a producer's in a zone, or that of all in the zone."""
+    """Surplus that is offered together: a producer's in a zone, or what all there have left."""
 
     zone: str
     """Where it is."""
@@ -37,20 +37,18 @@ class Group:
     """What accepts the price among zones that no cap divides."""
 
     surplus_wh: Mapping[Source, WattHours]
-    """Surplus offered, in Wh."""
+    """Surplus offered by each producer, in Wh."""
     needs_wh: Mapping[Unit, WattHours]
     """Need of each unit, in Wh."""
-    offers: tuple[int, ...]
-    """Places in the book of the offers that take part."""
+    zones: tuple[str, ...]
+    """Zones that have surplus, by name."""
     bids: Mapping[Unit, tuple[int, ...]]
     """Places in the book of each unit's bids."""
     tolls: Mapping[tuple[str, str], MicrosPerKilowattHour]
     """Edge tolls per kWh, by the zones of seller and buyer."""
 
 
-def groups_of(
-    book: Book, tree: ZoneTree, price: MicrosPerKilowattHour, *, by_producer: bool
-) -> tuple[Group, ...]:
+def groups_of(book: Book, tree: ZoneTree, price: MicrosPerKilowattHour) -> tuple[Group, ...]:
     """
     Return the groups of a grid in which somebody accepts ``price``, in the tree's order.
 
@@ -72,7 +70,7 @@ def groups_of(
         if order.energy_wh > 0 and order.limit >= price:
             bids[places[order.zone]].append(place)
     return tuple(
-        _Grouping(book, tree, price, by_producer).group(offers[place], bids[place])
+        _Grouping(book, tree, price).group(offers[place], bids[place])
         for place in sorted(offers.keys() & bids.keys())
     )
 
@@ -96,7 +94,6 @@ class _Grouping:
     book: Book
     tree: ZoneTree
     price: MicrosPerKilowattHour
-    by_producer: bool
 
     def group(self, offers: Sequence[int], bids: Sequence[int]) -> Group:
         """Return the group of these places in the book."""
@@ -114,7 +111,7 @@ class _Grouping:
                 unit: WattHours(sum(self.book.bids[place].energy_wh for place in places))
                 for unit, places in units.items()
             },
-            offers=tuple(offers),
+            zones=tuple(zones),
             bids=units,
             tolls=tolls,
         )
@@ -122,7 +119,7 @@ class _Grouping:
     def _surplus(self, selling: Iterable[Order]) -> dict[Source, WattHours]:
         added: dict[Source, WattHours] = {}
         for order in selling:
-            source = Source(order.zone, order.member if self.by_producer else "")
+            source = Source(order.zone, order.member)
             added[source] = WattHours(added.get(source, 0) + order.energy_wh)
         return {source: added[source] for source in sorted(added)}
 

@@ -1,10 +1,11 @@
 """Offer surplus by a key, take what is needed, offer the rest again, in whole Wh."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from ledger.units import WHOLE_BP, BasisPoints, WattHours
+from ledger.units import WHOLE_BP, BasisPoints, MicrosPerKilowattHour, WattHours
 from settlement.trading.mechanisms.groups import Group, Source, Unit
 from settlement.trading.mechanisms.keys import Key, Row, Stage
 from settlement.trading.mechanisms.portions import in_proportion, total, up_to_need
@@ -17,7 +18,19 @@ _NOBODY: Final = ""
 """Name of the part of a surplus that a row gives to nobody; before any member's name."""
 
 
-def shared(group: Group, key: Key) -> Flows:
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Who takes how much from where."""
+
+    own: Flows
+    """By rows of a producer's own: from each producer."""
+    left_wh: Mapping[Source, WattHours]
+    """What those rows left of each producer's surplus, in Wh."""
+    pooled: Flows
+    """From all producers of a zone."""
+
+
+def shared(group: Group, key: Key) -> Shares:
     """
     Return who takes how much from where, until no unit lacks what some source still has for it.
 
@@ -25,22 +38,40 @@ def shared(group: Group, key: Key) -> Flows:
     more than it still needs of it. A unit that is offered more than it needs takes where the tolls
     are lowest, of equal ones in proportion to what each offers. What is left is offered in the next
     round. Each round empties a source or fills a unit, so the rounds end.
+
+    Where the parts depend on the producer each is a source; after that each zone is.
     """
-    rounds = _Rounds(group)
-    for stage in key.stages():
-        while rounds.play(stage) and not stage.once:
-            pass
-    return rounds.flows
+    stages = key.stages()
+    by_producer = _Rounds(group.surplus_wh, group.needs_wh, group.tolls)
+    by_producer.play_all(stage for stage in stages if stage.own is not None)
+    pools: dict[Source, WattHours] = defaultdict(lambda: _NOTHING)
+    for source, left_wh in by_producer.left_wh.items():
+        pool = Source(source.zone)
+        pools[pool] = WattHours(pools[pool] + left_wh)
+    by_zone = _Rounds(pools, by_producer.needs_wh, group.tolls)
+    by_zone.play_all(stage for stage in stages if stage.own is None)
+    return Shares(by_producer.flows, by_producer.left_wh, by_zone.flows)
 
 
 class _Rounds:
     """What sources have left and units still need."""
 
-    def __init__(self, group: Group) -> None:
-        self.tolls = group.tolls
-        self.left_wh = dict(group.surplus_wh)
-        self.needs_wh = dict(group.needs_wh)
+    def __init__(
+        self,
+        left_wh: Mapping[Source, WattHours],
+        needs_wh: Mapping[Unit, WattHours],
+        tolls: Mapping[tuple[str, str], MicrosPerKilowattHour],
+    ) -> None:
+        self.left_wh = dict(left_wh)
+        self.needs_wh = dict(needs_wh)
+        self.tolls = tolls
         self.flows: dict[tuple[Source, Unit], WattHours] = defaultdict(lambda: _NOTHING)
+
+    def play_all(self, stages: Iterable[Stage]) -> None:
+        """Play one stage after the other, each as often as something moves, or once."""
+        for stage in stages:
+            while self.play(stage) and not stage.once:
+                pass
 
     def play(self, stage: Stage) -> bool:
         """Play one round; return whether anything moved."""

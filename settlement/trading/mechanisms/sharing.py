@@ -1,18 +1,18 @@
 """Sharing keys at a price that the community fixes; an auction may take what they leave."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.units import MicrosPerKilowattHour, WattHours
 from settlement.trading.mechanisms.fills import Fills, Place, filled, remainder
-from settlement.trading.mechanisms.groups import Group, Source, Unit, groups_of
+from settlement.trading.mechanisms.groups import Group, Unit, groups_of
 from settlement.trading.mechanisms.keys import Key
+from settlement.trading.mechanisms.meeting import Meeting
 from settlement.trading.mechanisms.paths import crossings_of, merged
-from settlement.trading.mechanisms.portions import in_proportion, total
-from settlement.trading.mechanisms.rounds import Flows, shared
-from settlement.trading.outcome import Book, Mechanism, Outcome, Trade
+from settlement.trading.mechanisms.rounds import Shares, shared
+from settlement.trading.outcome import Book, Mechanism, Order, Outcome, Trade
 from settlement.trading.zones import ZoneTree
 
 _NOTHING: Final = WattHours(0)
@@ -53,83 +53,52 @@ class Sharing:
 
     def share(self, book: Book, tree: ZoneTree) -> Shared:
         """Return what the key alone comes to."""
-        by_producer = any(stage.own is not None for stage in self.key.stages())
+        meeting = Meeting(
+            offers=_best(book.offers, lambda order: order.limit),
+            bids=_best(book.bids, lambda order: -order.limit),
+            tree=tree,
+        )
         trades: list[Trade] = []
         sold: dict[Place, WattHours] = {}
         bids = [_NOTHING] * len(book.bids)
-        for group in groups_of(book, tree, self.price, by_producer=by_producer):
-            flows = shared(group, self.key)
-            taken = _taken(flows)
-            for source, capacity in _capacities(book, group).items():
-                sales = in_proportion(total(taken[source].values()), capacity)
-                for place, energy in sales.items():
-                    sold[place] = WattHours(sold.get(place, _NOTHING) + energy)
-                trades += self._trades(sales, taken[source], tree)
-            for bid, energy in _bought(book, group, flows):
+        for group in groups_of(book, tree, self.price):
+            shares = shared(group, self.key)
+            for seller, buyer, energy in meeting.pairs(group, shares):
+                sold[seller] = WattHours(sold.get(seller, _NOTHING) + energy)
+                trades.append(self._trade(seller, buyer, energy, tree))
+            for bid, energy in _bought(book, group, shares):
                 bids[bid] = energy
         offers = filled(book.offers, sold, lambda order: order.limit)
         fills = Fills(offers, tuple(bids))
         return Shared(merged(trades), fills, remainder(book, fills))
 
-    def _trades(
-        self, sales: Mapping[Place, WattHours], taken: Mapping[Place, WattHours], tree: ZoneTree
-    ) -> Iterator[Trade]:
-        """Return who sold to whom: sellers and buyers in order."""
-        for (seller, seller_zone), (buyer, buyer_zone), energy in pairs(sales, taken):
-            yield Trade(
-                seller=seller,
-                buyer=buyer,
-                energy_wh=energy,
-                price=self.price,
-                seller_zone=seller_zone,
-                buyer_zone=buyer_zone,
-                toll=tree.path_toll(seller_zone, buyer_zone),
-                congestion=_NO_CONGESTION,
-            )
+    def _trade(self, seller: Place, buyer: Place, energy_wh: WattHours, tree: ZoneTree) -> Trade:
+        return Trade(
+            seller=seller[0],
+            buyer=buyer[0],
+            energy_wh=energy_wh,
+            price=self.price,
+            seller_zone=seller[1],
+            buyer_zone=buyer[1],
+            toll=tree.path_toll(seller[1], buyer[1]),
+            congestion=_NO_CONGESTION,
+        )
 
 
-def pairs(
-    sales: Mapping[Place, WattHours], taken: Mapping[Place, WattHours]
-) -> Iterator[tuple[Place, Place, WattHours]]:
-    """Return who sells to whom, both sides in order and of one sum."""
-    waiting = [(place, energy) for place, energy in sorted(taken.items(), reverse=True) if energy]
-    for seller, energy in sorted(sales.items()):
-        left = energy
-        while left:
-            buyer, wanted = waiting.pop()
-            moved = WattHours(min(left, wanted))
-            yield seller, buyer, moved
-            if moved < wanted:
-                waiting.append((buyer, WattHours(wanted - moved)))
-            left = WattHours(left - moved)
+def _best(orders: Iterable[Order], rank: Callable[[Order], int]) -> dict[Place, Order]:
+    """Return the best order of each member in each zone."""
+    ranked = sorted(
+        orders, key=lambda one: (rank(one), one.key, one.partner, one.solar), reverse=True
+    )
+    return {(order.member, order.zone): order for order in ranked}
 
 
-def _taken(flows: Flows) -> dict[Source, dict[Place, WattHours]]:
-    """Return what each member takes from each source."""
-    taken: dict[Source, dict[Place, WattHours]] = defaultdict(dict)
-    for (source, unit), energy in flows.items():
-        mine, place = taken[source], (unit.member, unit.zone)
-        mine[place] = WattHours(mine.get(place, _NOTHING) + energy)
-    return taken
-
-
-def _capacities(book: Book, group: Group) -> dict[Source, dict[Place, WattHours]]:
-    """Return what each seller of each source offers."""
-    capacities: dict[Source, dict[Place, WattHours]] = defaultdict(dict)
-    for place in group.offers:
-        order = book.offers[place]
-        own = Source(order.zone, order.member)
-        source = own if own in group.surplus_wh else Source(order.zone)
-        mine, seller = capacities[source], (order.member, order.zone)
-        mine[seller] = WattHours(mine.get(seller, _NOTHING) + order.energy_wh)
-    return capacities
-
-
-def _bought(book: Book, group: Group, flows: Flows) -> Iterator[tuple[int, WattHours]]:
+def _bought(book: Book, group: Group, shares: Shares) -> Iterator[tuple[int, WattHours]]:
     """Return how much of each bid that takes part is filled."""
     taken: dict[Unit, WattHours] = defaultdict(lambda: _NOTHING)
-    for (_, unit), energy in flows.items():
-        taken[unit] = WattHours(taken[unit] + energy)
+    for flows in (shares.own, shares.pooled):
+        for (_, unit), energy in flows.items():
+            taken[unit] = WattHours(taken[unit] + energy)
     for unit, places in group.bids.items():
         orders = [book.bids[place] for place in places]
         traded = {(unit.member, unit.zone): taken[unit]}

@@ -1,5 +1,7 @@
 """Keys share among all who accept the price, until nobody who does lacks what is there."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -309,6 +311,42 @@ class TestWhoTakesPart:
         outcome = sharing(DynamicKey()).clear(Book(offers, bids), tree)
         # The street offers b 3 and c 2, the yard b 5; b takes what is near, so c has 3 more.
         assert energies(outcome.trades, "buyer") == {"b": 5, "c": 5}
+
+
+class TestWhoMeetsWhom:
+    TREE = ZoneTree.of((Zone("street"), Zone("yard", "street"), Zone("lane", "street")))
+
+    def test_is_who_lives_near_before_who_lives_far(self):
+        offers = (offer("s", 5, zone="yard"), offer("t", 5, zone="lane"))
+        bids = (bid("b", 5, zone="lane"), bid("c", 5, zone="yard"))
+        trades = sharing(DynamicKey()).clear(Book(offers, bids), self.TREE).trades
+        assert [(t.seller, t.buyer, t.energy_wh) for t in trades] == [("s", "c", 5), ("t", "b", 5)]
+
+    def test_is_a_partner_before_others_without_a_change_of_quantity(self):
+        offers = (offer("s", 5), offer("t", 5))
+        bids = (bid("b", 5), Order("c", 5, 9, "street", partner="s"))
+        trades = sharing(DynamicKey()).clear(Book(offers, bids), STREET).trades
+        assert [(t.seller, t.buyer, t.energy_wh) for t in trades] == [("s", "c", 5), ("t", "b", 5)]
+
+    def test_is_the_sun_for_who_wants_it(self):
+        offers = (offer("s", 5), Order("t", 5, 0, "street", solar=True))
+        bids = (Order("b", 5, 9, "street", solar=True), bid("c", 5))
+        trades = sharing(DynamicKey()).clear(Book(offers, bids), STREET).trades
+        assert [(t.seller, t.buyer) for t in trades] == [("s", "c"), ("t", "b")]
+
+    @given(markets(capped=False))
+    @settings(max_examples=50)
+    def test_is_no_more_pairs_than_rows_where_all_accept_all(self, market):
+        tree, book = market
+        willing = Book(
+            tuple(replace(order, limit=PRICE) for order in book.offers),
+            tuple(replace(order, limit=PRICE + 99) for order in book.bids),
+        )
+        trades = sharing(DynamicKey()).share(willing, tree).trades
+        rows = {(t.seller, t.seller_zone) for t in trades} | {
+            (t.buyer, t.buyer_zone) for t in trades
+        }
+        assert len(trades) <= len(rows)
 
 
 class TestWhatAKeyLeaves:
