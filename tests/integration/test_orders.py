@@ -10,6 +10,7 @@ import pytest
 
 from settlement.engine.market.orders.delegating import delegates_of
 from settlement.engine.market.orders.kept import orders_in_force
+from settlement.trading.orders.admission import ORDERS_MAX
 from settlement.trading.orders.standing import Side
 from tests.integration.community import community
 from tests.integration.ordering import sale, send
@@ -193,7 +194,32 @@ async def follows_the_guide(table):
     }
 
 
-SCENES = (stands, is_canceled, is_replaced, is_delegated, is_traced, follows_the_guide)
+async def is_one_too_many(table):
+    home = table.homes[7]
+    first = table.coming
+    hours = sale(home, first + 1, lastInterval=first + 2)
+    for nonce in range(1, ORDERS_MAX + 1):
+        assert (await table.say(hours | {"nonce": nonce}, home))[0] == 201
+    last = {"nonce": ORDERS_MAX + 1}
+    return {
+        "refused": await table.say(hours | last, home) == (409, "too_many_orders"),
+        "not in place of another": (await table.say(hours | last | {"replaces": 1}, home))[0]
+        == 201,
+        "not for earlier ones": (await table.say(sale(home, first, nonce=998), home))[0] == 201,
+        "not for later ones": (await table.say(sale(home, first + 3, nonce=999), home))[0] == 201,
+        "in force": len(table.in_force(first + 1, home)) == ORDERS_MAX,
+    }
+
+
+SCENES = (
+    stands,
+    is_canceled,
+    is_replaced,
+    is_delegated,
+    is_traced,
+    follows_the_guide,
+    is_one_too_many,
+)
 
 
 async def played(directory):

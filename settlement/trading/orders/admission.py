@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.errors import Conflict, InsufficientFunds, WrongState
 from ledger.units import (
@@ -16,6 +17,9 @@ from settlement.metering.intervals import IntervalIndex, interval_of, start_s
 from settlement.trading.orders.signed import IntervalOrder
 from settlement.trading.orders.standing import Side
 
+ORDERS_MAX: Final = 200
+"""Most orders of a member that may stand for the intervals of a new one, itself not counted."""
+
 
 class OrderTooLateError(WrongState):
     """The first interval of an order has begun."""
@@ -29,6 +33,15 @@ class OrderExpiredError(WrongState):
 
     def __init__(self, expires_at_s: UnixSeconds) -> None:
         super().__init__("order_expired", f"it expires at {expires_at_s} and counts for nothing")
+
+
+class TooManyOrdersError(Conflict):
+    """More orders of one member for the same intervals than are taken."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too_many_orders", f"{ORDERS_MAX} orders of the member stand for the same intervals"
+        )
 
 
 class OverlappingFirmOrdersError(Conflict):
@@ -81,6 +94,19 @@ def check_time(order: IntervalOrder, at_s: UnixSeconds, interval_s: int) -> None
         raise OrderExpiredError(order.expires_at_s)
     if first_s <= at_s:
         raise OrderTooLateError(order.first_interval)
+
+
+def check_count(others: int) -> None:
+    """
+    Check that a member does not order so much that settling takes others' time.
+
+    Raises
+    ------
+    TooManyOrdersError
+        If ``ORDERS_MAX`` others stand for the same intervals.
+    """
+    if others >= ORDERS_MAX:
+        raise TooManyOrdersError
 
 
 def check_overlap(order: IntervalOrder, others: Iterable[IntervalOrder], interval_s: int) -> None:

@@ -53,13 +53,16 @@ def orders_in_force(
     return {member: tuple(orders) for member, orders in found.items()}
 
 
-def firm_orders(connection: Connection, order: IntervalOrder) -> list[IntervalOrder]:
-    """Return the member's other firm orders that stand, without the one that ``order`` replaces."""
+def others_standing(
+    connection: Connection, order: IntervalOrder, at_s: UnixSeconds
+) -> list[IntervalOrder]:
+    """Return the member's orders that stand for intervals of an order, but what it replaces."""
     rows = connection.execute(
         _rows(
             market_order.c.member == order.member,
-            market_order.c.quantity == 1,
             market_order.c.last_interval >= order.first_interval,
+            market_order.c.first_interval <= order.last_interval,
+            market_order.c.expires_at_s > at_s,
             market_order.c.nonce != order.replaces,
             market_order_end.c.at_s.is_(None),
         ).order_by(market_order.c.nonce)

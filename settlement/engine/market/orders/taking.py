@@ -14,10 +14,16 @@ from ledger.errors import NotFound, WrongState
 from settlement.engine.intake import Message, Outcome, emit, take
 from settlement.engine.market.members import cap_at
 from settlement.engine.market.orders.delegating import delegates_of, member_party, trace_of
-from settlement.engine.market.orders.kept import firm_orders, is_over, kept_order, order_of
+from settlement.engine.market.orders.kept import is_over, kept_order, order_of, others_standing
 from settlement.engine.service import Service, unwrap
 from settlement.tables import market_order, market_order_end
-from settlement.trading.orders.admission import Purse, check_cap, check_overlap, check_time
+from settlement.trading.orders.admission import (
+    Purse,
+    check_cap,
+    check_count,
+    check_overlap,
+    check_time,
+)
 from settlement.trading.orders.signed import (
     NOBODY,
     Cancellation,
@@ -62,7 +68,7 @@ def record_order(
     Take an order for intervals that have not begun. Idempotent by member and nonce.
 
     Judged in this order: whose it is, its shape, who signed it, its partner, its time, the order it
-    replaces, other firm orders, the cap.
+    replaces, other orders, the cap.
 
     Raises
     ------
@@ -80,6 +86,8 @@ def record_order(
         If there is no order that it could replace.
     OrderEndedError
         If the order that it replaces counts no more.
+    TooManyOrdersError
+        If too many of the member stand for its intervals.
     OverlappingFirmOrdersError
         If another firm order of the member stands in the way.
     OrderBeyondCapError
@@ -190,7 +198,9 @@ def _judge(service: Service, connection: Connection, given: IntervalOrder) -> No
     check_time(given, service.clock.now_s(), rules.interval_s)
     if given.replaces:
         _check_counts(service, connection, given.member, given.replaces)
-    check_overlap(given, firm_orders(connection, given), rules.interval_s)
+    others = others_standing(connection, given, service.clock.now_s())
+    check_count(len(others))
+    check_overlap(given, others, rules.interval_s)
     cap_micros = cap_at(connection, given.member, rules.start_s(given.first_interval))
     check_cap(given, Purse(cap_micros, rules.vat_bp))
 

@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlement.trading.orders.admission import (
+    ORDERS_MAX,
     OrderBeyondCapError,
     OrderExpiredError,
     OrderTooLateError,
     OverlappingFirmOrdersError,
     Purse,
+    TooManyOrdersError,
     check_cap,
+    check_count,
     check_overlap,
     check_time,
     last_counting,
@@ -67,6 +70,14 @@ class TestLastCounting:
     )
     def test_is_the_last_that_begins_before_it_expires(self, expires_at_s, last):
         assert last_counting(changed(expires_at_s=expires_at_s), LENGTH_S) == last
+
+
+class TestCheckCount:
+    def test_takes_as_many_orders_as_are_allowed(self):
+        check_count(ORDERS_MAX - 1)
+        with pytest.raises(TooManyOrdersError) as caught:
+            check_count(ORDERS_MAX)
+        assert caught.value.code == "too_many_orders"
 
 
 class TestCheckOverlap:
