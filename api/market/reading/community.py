@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.market.reading.cells import INSTANT, MONEY, instant, micros, read_table
 from api.market.reading.limits import read_limits
@@ -16,6 +15,7 @@ from ledger.errors import VoisinError
 from ledger.units import WHOLE_BP, BasisPoints, Micros, MicrosPerKilowattHour, WattHours
 from settlement.engine.batch.model import BatchCommunity, BatchMember, Residual
 from settlement.metering.intervals import interval_of
+from settlement.metering.local_time import UnknownTimeZoneError, time_zone
 from settlement.trading.book import Fees
 from settlement.trading.lines import Institutions
 from settlement.trading.zones import Zone, ZoneTree
@@ -195,8 +195,8 @@ def _zone(value: object) -> tzinfo:
         offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
         return timezone(-offset if value[0] == "-" else offset)
     try:
-        return ZoneInfo(value)
-    except ZoneInfoNotFoundError as fault:
+        return time_zone(value)
+    except UnknownTimeZoneError as fault:
         raise ValueError(value) from fault
 
 
