@@ -2,18 +2,24 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
 
 from devnet.field.gateways import Register
+from ledger.errors import VoisinError
 from ledger.tables import transfer
+from scripts.neighbourhood import roster
 from scripts.replay import Replay
 from settlement.engine.community import Participation
-from settlement.engine.meters.participation import declare
+from settlement.engine.meters.holdings import holdings
+from settlement.engine.meters.participation import declare, meter_id_of
+from settlement.engine.roll import apply_roster
 from settlement.engine.tracing import trace
+from settlement.metering.homes.shares import WHOLE, Slots
 from settlement.metering.readings import Register as Stored
-from settlement.tables import reading, run
+from settlement.tables import intent, reading, run
 from tests.integration.community import community
 
 SILENT_HOURS = range(9, 12)
@@ -121,3 +127,61 @@ def test_a_silent_register_is_flagged_and_what_it_counted_is_counted_later(day):
         assert [words for one in told for words in one["detail"].values()] == ["missing"]
     gap = [place for place, (inputs, _) in enumerate(day["runs"]) if "gap" in str(inputs["flags"])]
     assert gap == [flagged[-1] + 1]
+
+
+async def reenrolled(directory):
+    """Move a meter to the neighbor, share another, and try what makes no sense."""
+    async with community(directory) as here:
+        service, first_s = here.service, here.world.schedule.first_s
+        whole = roster(here.world.keys, seed=1, from_s=first_s - 7 * 86_400)
+        one, other = [meter for meter in whole.meters if meter.kind == "gateway"][:2]
+        moved = replace(one, party=other.party, valid_from_s=first_s)
+        part = Participation(other.serial, service.rules.community_id, first_s, 2_500)
+        good = replace(whole, meters=(*whole.meters, moved), participations=(part,))
+        bad = replace(whole, meters=(replace(moved, valid_from_s=first_s + 1, zone="nowhere"),))
+
+        def told(given):
+            try:
+                apply_roster(service, given)
+            except VoisinError as fault:
+                return fault.code
+            return "applied"
+
+        def enrolled():
+            with service.reading() as connection:
+                return connection.execute(
+                    select(func.count())
+                    .select_from(intent)
+                    .where(intent.c.business_key.like("enrol/%"))
+                ).scalar_one()
+
+        before = enrolled()
+        answers = [await here.run(lambda given=given: told(given)) for given in (bad, good, good)]
+        with service.reading() as connection:
+            held = holdings(service, connection, first_s)
+            then = holdings(service, connection, first_s - 3_600)
+        breaks = await here.breaks()
+        mine = [(x.party, x.since_s, x.slots) for x in held if x.meter_id == _id(one)]
+        return {
+            "answers": answers,
+            "planned": enrolled() - before,
+            "moved": mine == [(other.party, first_s, WHOLE)],
+            "before": [x.party for x in then if x.meter_id == _id(one)] == [one.party],
+            "shared": [x.slots for x in held if x.meter_id == _id(other)],
+            "breaks": breaks,
+        }
+
+
+def _id(meter):
+    return meter_id_of(meter.serial)
+
+
+def test_a_roster_moves_a_meter_and_shares_another_without_enrolling_either_again(tmp_path):
+    assert asyncio.run(reenrolled(tmp_path)) == {
+        "answers": ["unknown_zone", "applied", "applied"],
+        "planned": 0,
+        "moved": True,
+        "before": True,
+        "shared": [Slots(0, 2_500)],
+        "breaks": (),
+    }
