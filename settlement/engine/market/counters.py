@@ -90,7 +90,7 @@ class Counters:
     def _value(self, one: Holding, register: Register, at_s: UnixSeconds) -> WattHours | None:
         for row in self._rows.get(one.meter_id, ()):
             if (row["register"], row["at_s"]) == (register, at_s):
-                return WattHours(row["energy_wh"]) if at_s >= one.since_s else None
+                return WattHours(row["energy_wh"])
         return None
 
     def _value_then(self, one: Holding, register: Register, at_s: UnixSeconds) -> WattHours | None:

@@ -35,6 +35,8 @@ class TestSeveralMeters:
         street.say("cellar", 101, import_=1_300, export=2_000)
         street.say("ben's", 101, import_=1_005, export=2_000)
         assert street.energies(100) == {"anna": (310, 200), "ben": (5, 0)}
+        anna = street.measure(100)["anna"]
+        assert (anna.beside_import_wh, anna.beside_export_wh) == (0, 0)
 
     def test_leaves_the_other_meters_as_they_are_when_one_is_silent(self, street):
         street.enrol("roof", "anna")
