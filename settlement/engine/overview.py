@@ -4,6 +4,7 @@ Say how the community stands now: totals, newest intervals and sessions, what wa
 Every figure comes from the stored rows; nothing is counted in memory.
 """
 
+from collections import Counter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Text, case, cast, func, literal, select
@@ -19,6 +20,7 @@ from settlement.tables import (
     run_state,
     session,
 )
+from settlement.trading.runs.differences import INVOICED
 
 _INTERVALS_SHOWN: Final = 48
 _SESSIONS_SHOWN: Final = 20
@@ -67,7 +69,7 @@ def totals(connection: Connection) -> dict[str, Any]:
 def _interval_totals(connection: Connection) -> dict[str, Any]:
     row = connection.execute(
         select(
-            func.count(),
+            func.count(run.c.interval.distinct()),
             func.coalesce(func.sum(run.c.traded_wh), 0),
             func.coalesce(func.sum(run.c.home_to_home_wh), 0),
         )
@@ -109,13 +111,20 @@ def _session_totals(connection: Connection) -> dict[str, Any]:
 
 
 def _line_totals(connection: Connection) -> dict[str, Any]:
+    """Return what lines come to; what a correction gives back is taken off."""
+    amount = line.c.amount_micros
     rows = connection.execute(
         select(
-            line.c.kind, line.c.rail, func.sum(line.c.amount_micros), func.sum(line.c.energy_wh)
+            line.c.kind,
+            line.c.rail,
+            func.sum(amount),
+            func.sum(case((line.c.taker == line.c.payee, -amount), else_=amount)),
         ).group_by(line.c.kind, line.c.rail)
-    )
-    by_kind = {(row[0], row[1]): (row[2], row[3]) for row in rows}
-    moved = sum(amount for (_, rail), (amount, _) in by_kind.items() if rail == "chain")
+    ).all()
+    moved = sum(sent for _, rail, sent, _ in rows if rail == "chain")
+    net: Counter[str] = Counter()
+    for kind, _, _, owed in rows:
+        net[kind] += int(owed)
     charged = _one(
         connection,
         select(func.coalesce(func.sum(session.c.charge_micros), 0)).where(
@@ -123,14 +132,12 @@ def _line_totals(connection: Connection) -> dict[str, Any]:
         ),
     )
     return {
-        "neighbour_micros": str(by_kind.get(("energy", "chain"), (0, 0))[0]),
+        "neighbour_micros": str(net["energy"]),
         "moved_micros": str(moved + charged),
-        "tolls_micros": str(by_kind.get(("toll", "chain"), (0, 0))[0]),
-        "levy_micros": str(by_kind.get(("levy", "chain"), (0, 0))[0]),
-        "trade_vat_micros": str(by_kind.get(("vat", "chain"), (0, 0))[0]),
-        "residual_micros": str(
-            sum(amount for (_, rail), (amount, _) in by_kind.items() if rail == "invoice")
-        ),
+        "tolls_micros": str(net["toll"]),
+        "levy_micros": str(net["levy"]),
+        "trade_vat_micros": str(net["vat"]),
+        "residual_micros": str(sum(net[kind.value] for kind in INVOICED)),
         "sun_to_cars_wh": _sun_to_cars(connection),
     }
 
@@ -162,28 +169,33 @@ def _nearest_rank(ordered: list[int], percent: int) -> int:
 
 
 def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]:
+    """Return the newest intervals as they are now, each with its newest run."""
     rules = service.rules
-    rows = connection.execute(
-        select(run, run_state.c.state, intent.c.hash)
-        .join(run_state, run_state.c.run == run.c.run)
-        .join(
-            intent,
-            intent.c.business_key == literal("settle/") + cast(run.c.run, Text),
-            isouter=True,
+    sums = ("traded_wh", "stations_wh", "sun_to_cars_wh", "surplus_wh", "deficit_wh")
+    last = select(func.max(run.c.interval)).scalar_subquery()
+    whole = (
+        select(
+            func.max(run.c.run).label("newest"),
+            *(func.sum(run.c[name]).label(f"all_{name}") for name in sums),
         )
-        .order_by(run.c.run.desc())
-        .limit(_INTERVALS_SHOWN)
+        .where(run.c.interval > last - _INTERVALS_SHOWN)
+        .group_by(run.c.interval)
+        .subquery()
+    )
+    key = literal("settle/") + cast(run.c.run, Text)
+    rows = connection.execute(
+        select(run, whole, run_state.c.state, intent.c.hash)
+        .join(whole, whole.c.newest == run.c.run)
+        .join(run_state, run_state.c.run == run.c.run)
+        .join(intent, intent.c.business_key == key, isouter=True)
+        .order_by(run.c.interval.desc())
     ).mappings()
     return [
         {
             "interval": row["interval"],
             "start_s": rules.start_s(row["interval"]),
             "run": row["run"],
-            "traded_wh": row["traded_wh"],
-            "stations_wh": row["stations_wh"],
-            "sun_to_cars_wh": row["sun_to_cars_wh"],
-            "surplus_wh": row["surplus_wh"],
-            "deficit_wh": row["deficit_wh"],
+            **{name: int(row[f"all_{name}"]) for name in sums},
             "price_micros_per_kwh": row["price_micros_per_kwh"],
             "root": "0x" + row["root"].hex(),
             "transaction": row["hash"],

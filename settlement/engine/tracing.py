@@ -7,8 +7,9 @@ from sqlalchemy import Connection, or_, select
 
 from ledger.errors import NotFound
 from ledger.store import LedgerStore
+from settlement.engine.market.late import known_readings
 from settlement.metering.homes.flags import Flag
-from settlement.tables import attempt, event, inbox, intent, line, observed, reading, run, session
+from settlement.tables import attempt, event, inbox, intent, line, observed, run, session
 from settlement.tables import slice_ as slices
 
 Step = dict[str, Any]
@@ -104,15 +105,17 @@ def _interval_of(connection: Connection, trace_id: str) -> tuple[int, int] | Non
 
 
 def _readings(connection: Connection, trace_id: str) -> list[Step]:
+    """Return what the run knew of the interval's ends."""
     found = _interval_of(connection, trace_id)
     if found is None:
         return []
     noted = connection.execute(select(run.c.inputs).where(run.c.run == found[0])).scalar_one()
     ends = json.loads(noted)
+    known = known_readings(connection, found[0], ends["end_s"])
     rows = connection.execute(
-        select(reading)
-        .where(reading.c.at_s.in_((ends["begin_s"], ends["end_s"])))
-        .order_by(reading.c.meter_id, reading.c.register, reading.c.at_s)
+        select(known)
+        .where(known.c.at_s.in_((ends["begin_s"], ends["end_s"])))
+        .order_by(known.c.meter_id, known.c.register, known.c.at_s)
     ).mappings()
     odd = {party: ", ".join(words) for party, words in ends.get("flags", {}).items()}
     said: Step = {

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from ledger import accounts
+from settlement.engine.overview import overview
 from settlement.tables import intent, refusal
 from tests.integration.late_street import AFTER_S, WINDOW_S, late_street
 
@@ -227,3 +228,31 @@ class TestARestart:
         [sent] = street.read(select(intent).where(intent.c.business_key == key))
         assert sent["state"] == "final"
         assert len(street.runs(silent)) == 2
+
+
+class TestTheOverview:
+    def test_shows_an_interval_once_as_it_is_now(self, street, silent):
+        street.say({LATE: silent})
+        second = corrected(street, silent)
+        with street.service.reading() as connection:
+            found = overview(street.service, connection)
+        [shown] = [one for one in found["intervals"] if one["interval"] == silent - 1]
+        assert (shown["run"], shown["traded_wh"]) == (second["run"], 2_500)
+        assert shown["deficit_wh"] == 2_500
+
+    def test_sums_to_what_lines_come_to(self, street, silent):
+        def totals():
+            with street.service.reading() as connection:
+                return overview(street.service, connection)["totals"]
+
+        before = totals()
+        street.say({LATE: silent})
+        second = corrected(street, silent)
+        after = totals()
+        lines = street.lines(second["run"])
+        repaid = [one for one in lines if one["kind"] == "residual" and one["energy_wh"] < 0]
+        assert after["intervals"] == before["intervals"]
+        assert int(after["residual_micros"]) - int(before["residual_micros"]) == -sum(
+            one["amount_micros"] for one in repaid
+        )
+        assert int(after["traded_wh"]) - int(before["traded_wh"]) == 1_500

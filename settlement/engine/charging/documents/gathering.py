@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final
@@ -104,9 +104,7 @@ class Gathering:
             for one in read(observed.c.transaction_hash, hashes, observed.c.log_index)
         }
         intervals = {one["interval"] for found in self._slices.values() for one in found}
-        self._runs: Final = {
-            int(one["interval"]): one for one in read(run.c.interval, intervals, run.c.run)
-        }
+        self._drawn: Final = _drawn(read(run.c.interval, intervals, run.c.run))
         meters = {one.meter_id for one in terms.values()}
         self._serials: Final = {
             str(one["meter_id"]): str(one["serial"])
@@ -154,7 +152,7 @@ class Gathering:
                 LogEntry(one["id"], one["code"], one["seq"])
                 for one in self._transfers.get(identity, ())
             ),
-            sun_wh=_sun_wh(slices, self._runs, energy),
+            sun_wh=_sun_wh(slices, self._drawn, energy),
         )
 
     def _tariff(self, terms: SessionTerms) -> AgreedTariff:
@@ -309,7 +307,21 @@ def _key_at(keys: Sequence[MeterKey], at_s: UnixSeconds) -> MeterKey | None:
     return next((one for one in keys if one.valid_from_s <= at_s < one.valid_until_s), None)
 
 
-def _sun_wh(slices: Rows, runs: Mapping[int, RowMapping], energy_wh: WattHours) -> Fraction | None:
+def _drawn(runs: Iterable[RowMapping]) -> Mapping[int, tuple[int, int]]:
+    """Return what stations drew in each interval, of it from neighbors' sun, over all its runs."""
+    drawn: dict[int, tuple[int, int]] = {}
+    for one in runs:
+        sun_wh, stations_wh = drawn.get(int(one["interval"]), (0, 0))
+        drawn[int(one["interval"])] = (
+            sun_wh + one["sun_to_cars_wh"],
+            stations_wh + one["stations_wh"],
+        )
+    return drawn
+
+
+def _sun_wh(
+    slices: Rows, drawn: Mapping[int, tuple[int, int]], energy_wh: WattHours
+) -> Fraction | None:
     """
     Return the neighbors' solar energy of a session, pro rata over the sessions of each interval.
 
@@ -319,9 +331,10 @@ def _sun_wh(slices: Rows, runs: Mapping[int, RowMapping], energy_wh: WattHours) 
         return None
     total = Fraction(0)
     for one in slices:
-        found = runs.get(one["interval"])
+        found = drawn.get(one["interval"])
         if found is None:
             return None
-        if found["stations_wh"]:
-            total += Fraction(one["energy_wh"] * found["sun_to_cars_wh"], found["stations_wh"])
+        sun_wh, stations_wh = found
+        if stations_wh:
+            total += Fraction(one["energy_wh"] * sun_wh, stations_wh)
     return total
