@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine, Table
 
 from ledger import tables as ledger_tables
 from ledger.store import migrate, open_engine
-from ledger.store.bulk import insert_rows
 from settlement import tables
 from settlement.engine.batch.running import BatchRun
+from settlement.metering.homes.flags import Flag
+from settlement.metering.readings import Quality
 
 RUNS_AT_ONCE: Final = 64
 """Runs that become durable together."""
@@ -52,14 +53,27 @@ def keep(connection: Connection, runs: Sequence[BatchRun]) -> None:
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert rows that name their columns; columns that they do not name stay empty."""
-    names = [column.name for column in table.columns]
-    insert_rows(connection, table, [tuple(map(row.get, names)) for row in rows])
+    """
+    Insert rows that name the same columns; the database fills in what they do not name.
+
+    They go to the driver as tuples, a third faster than by SQLAlchemy's own ``executemany``.
+    """
+    given = list(rows)
+    if not given:
+        return
+    names = list(given[0])
+    statement = table.insert().compile(dialect=connection.dialect, column_keys=names)
+    places = getattr(statement, "positiontup", None) or names
+    connection.exec_driver_sql(
+        str(statement), [tuple(row[name] for name in places) for row in given]
+    )
 
 
 def _readings(one: BatchRun) -> Iterator[dict[str, Any]]:
     for evidence in one.evidence:
         reading = evidence.reading
+        estimated = reading.quality is Quality.ESTIMATED
+        flags = Flag.GATEWAY_ESTIMATE if estimated else Flag.NONE
         yield {
             "meter_id": reading.meter_id,
             "register": int(reading.register),
@@ -70,6 +84,7 @@ def _readings(one: BatchRun) -> Iterator[dict[str, Any]]:
             "digest": evidence.digest,
             "signature": evidence.signature,
             "body": b"",
+            "flags": int(flags),
         }
 
 
