@@ -1,0 +1,1 @@
+"""Ex-post sharing as a grid operator takes it: Wh and coefficients of every metering point."""

@@ -1,0 +1,1 @@
+"""What the grid operator decides of zones: tolls and caps, with effect from an interval."""
