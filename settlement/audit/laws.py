@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from ledger.store.migrating import guards, guards_of
 from ledger.tables import IMMUTABLE as LEDGER_IMMUTABLE
 from settlement.audit.books import expectations, ledger_sums
+from settlement.audit.certificates import certified_once
 from settlement.audit.recomputation import recompute
 from settlement.chain.reconciliation import reconcile
 from settlement.engine.checkpoints import first_inconsistent
@@ -93,7 +94,7 @@ def intervals_are_zero_sum(_service: Service, connection: Connection) -> str | N
 
 
 def energy_is_counted_once(service: Service, connection: Connection) -> str | None:
-    """L3: losses within the bound, member accounts empty, sessions equal their slices."""
+    """L3: losses in bounds, member accounts empty, sessions equal slices, certified once."""
     bad = connection.execute(
         select(run.c.interval, func.sum(run.c.losses_wh))
         .group_by(run.c.interval)
@@ -114,7 +115,7 @@ def energy_is_counted_once(service: Service, connection: Connection) -> str | No
     for identity, energy, sliced in closed:
         if energy != (sliced or 0):
             return f"{identity}: billed {energy} Wh, fiscal records say {sliced}"
-    return None
+    return certified_once(connection)
 
 
 def ledger_equals_chain(service: Service, connection: Connection) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, select
 
+from settlement.audit.certificates import lots_differ
 from settlement.engine.market.runs.computing import Computed, compute_again
 from settlement.engine.service import Service
 from settlement.tables import line, run
@@ -35,7 +36,11 @@ def recompute(service: Service, connection: Connection) -> Findings:
     for row in connection.execute(select(run).order_by(run.c.run)).mappings().all():
         again = compute_again(service, connection, row)
         broken = broken or _named(row, _limits_of(again.collected.inputs, again.whole))
-        difference = difference or _named(row, _difference(row, again, stored[row["run"]]))
+        difference = difference or _named(
+            row,
+            _difference(row, again, stored[row["run"]])
+            or lots_differ(connection, row, again.collected.inputs, again.whole),
+        )
     return Findings(broken, difference)
 
 

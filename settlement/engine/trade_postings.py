@@ -14,6 +14,7 @@ from ledger.transfers import Kind, Transfer, TransferId
 from ledger.units import Micros
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.agreement import agree
+from settlement.engine.grid.issuing import issue_certificates
 from settlement.engine.intake import emit
 from settlement.engine.service import Service
 from settlement.tables import lane, run, run_state
@@ -128,6 +129,7 @@ def _interval_settled(service: Service, connection: Connection, event: FinalEven
         root=body["root"],
         transaction=event.transaction_hash,
     )
+    issue_certificates(service, connection, number)
 
 
 def _checkpoint_anchored(service: Service, connection: Connection, event: FinalEvent) -> None:

@@ -4,8 +4,9 @@ The settlement service's tables, beside the ledger's in one database.
 Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``, ``run``, ``line``,
 ``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
 ``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``,
-``participation``, ``late_reading``, ``final_interval``, ``statement``) is written once; triggers
-refuse to change or delete it. ``session``, ``intent``, ``lane`` and ``run_state`` say where
+``participation``, ``late_reading``, ``final_interval``, ``statement``, ``zone_rule``,
+``run_member``, ``run_zone``, ``lot``, ``membership_step``) is written once; triggers refuse to
+change or delete it. ``session``, ``intent``, ``lane``, ``run_state`` and ``certificate`` say where
 something stands now and may move on; every step they take is an event. ``dirty_interval`` says
 which intervals wait for a correction. ``register_head`` repeats the newest ``reading`` of each
 register, and moves with it.
@@ -40,6 +41,14 @@ from settlement.tables.evidence import (
     refusal,
     register_head,
     rejudged,
+)
+from settlement.tables.grid import (
+    certificate,
+    lot,
+    membership_step,
+    run_member,
+    run_zone,
+    zone_rule,
 )
 from settlement.tables.market import (
     delegation,
@@ -83,6 +92,11 @@ IMMUTABLE: Final = (
     "market_order",
     "market_order_end",
     "delegation",
+    "zone_rule",
+    "run_member",
+    "run_zone",
+    "lot",
+    "membership_step",
     "participation",
     "late_reading",
     "final_interval",
@@ -96,6 +110,7 @@ __all__ = [
     "block",
     "break_",
     "cdr",
+    "certificate",
     "charge_line",
     "delegation",
     "dirty_interval",
@@ -109,9 +124,11 @@ __all__ = [
     "late_reading",
     "latency",
     "line",
+    "lot",
     "mandate",
     "market_order",
     "market_order_end",
+    "membership_step",
     "meta",
     "metadata",
     "meter",
@@ -123,7 +140,9 @@ __all__ = [
     "register_head",
     "rejudged",
     "run",
+    "run_member",
     "run_state",
+    "run_zone",
     "session",
     "signed_record",
     "slice_",
@@ -134,4 +153,5 @@ __all__ = [
     "tariff",
     "waiting_report",
     "wallet",
+    "zone_rule",
 ]

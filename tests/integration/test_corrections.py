@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from ledger import accounts
+from settlement.engine.origin.proving import proof_of
 from settlement.engine.overview import overview
-from settlement.tables import intent, refusal
+from settlement.tables import certificate, intent, lot, refusal
 from tests.integration.late_street import AFTER_S, WINDOW_S, late_street
 
 SUN, SHADE, LATE = "home-01", "home-02", "home-03"
@@ -51,6 +52,21 @@ class TestALateReading:
         assert (second["estimated"], second["traded_wh"]) == (0, 1_500)
         told = street.events("interval_corrected")[-1]
         assert (told["amends"], told["traded_wh"]) == (first["run"], 2_500)
+
+    def test_replaces_the_certificates_of_the_run_that_it_amends(self, street, silent):
+        [first] = street.runs(silent)
+        street.say({LATE: silent})
+        second = corrected(street, silent)
+        states, certified_wh = {}, {}
+        rows = select(lot, certificate.c.state).join(certificate, certificate.c.leaf == lot.c.leaf)
+        for one in street.read(rows.where(lot.c.run.in_((first["run"], second["run"])))):
+            states.setdefault(one["run"], set()).add(one["state"])
+            certified_wh[one["run"]] = certified_wh.get(one["run"], 0) + one["covered_wh"]
+            with street.service.reading() as connection:
+                proof = proof_of(street.service, connection, one["leaf"])
+            assert proof["run"] == one["run"]
+        assert states == {first["run"]: {"withdrawn"}, second["run"]: {"claimed"}}
+        assert certified_wh == {first["run"]: 1_000, second["run"]: 2_500}
 
     def test_posts_only_the_difference(self, street, silent):
         before = street.balances()

@@ -104,6 +104,18 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Roof:
+    """A neighbor whose sun went into the car."""
+
+    party: str
+    """Who sold it."""
+    energy_wh: WattHours
+    """How much, in Wh."""
+    certificates: tuple[str, ...]
+    """Ids of the certificates of origin that it is part of, 0x-prefixed, by interval."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Who measured, and what was signed."""
 
@@ -243,6 +255,8 @@ class SessionFacts:
     """Entries of the log that belong to the session."""
     sun_wh: Fraction | None
     """Energy that neighbors' roofs gave, in Wh; None until all its intervals are settled."""
+    roofs: tuple[Roof, ...] = ()
+    """Whose roofs, the most first; together they gave ``sun_wh``."""
 
     @property
     def signed_by(self) -> str | None:

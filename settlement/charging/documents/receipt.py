@@ -198,4 +198,16 @@ def _sun(facts: SessionFacts) -> dict[str, Any] | None:
     if facts.sun_wh is None or not facts.energy_wh:
         return None
     share_bp = facts.sun_wh * WHOLE_BP // facts.energy_wh
-    return {"energy_wh": f"{nearest(facts.sun_wh, _SUN_DECIMALS):f}", "share_bp": share_bp}
+    return {
+        "energy_wh": f"{nearest(facts.sun_wh, _SUN_DECIMALS):f}",
+        "share_bp": share_bp,
+        "roofs": [
+            {
+                "party": one.party,
+                "energy_wh": one.energy_wh,
+                "energy_kwh": f"{kilowatt_hours(one.energy_wh):f}",
+                "certificates": list(one.certificates),
+            }
+            for one in facts.roofs
+        ],
+    }

@@ -7,6 +7,8 @@ from typing import Final
 from sqlalchemy import Connection, FromClause, select
 
 from ledger.units import Micros, UnixSeconds, WattHours
+from settlement.engine.grid.participating import absent_at
+from settlement.engine.grid.ruling import zones_at
 from settlement.engine.market import feeder
 from settlement.engine.market.lanes import spendable
 from settlement.engine.market.late import known_readings
@@ -74,7 +76,8 @@ def collect(
     """
     Return the inputs of an interval from signed messages; ``funds`` as noted then, or as of now.
 
-    Whoever is not in ``funds`` has not joined the TradeLedger and takes no part.
+    Whoever is not in ``funds`` has not joined the TradeLedger and takes no part; nor does whoever
+    has not joined the community, or has left it.
     Every station's energy is its operator's: the operator is one member for all its stations.
     """
     rules = service.rules
@@ -83,12 +86,15 @@ def collect(
     known = known_readings(connection, number, end_s)
     metered = metered_parties(service, connection, interval, number, known)
     stations = stations_energy(connection, interval)
+    tree = zones_at(connection, rules.tree, interval)
     operator = _operator(service, connection, begin_s, stations)
     wallets = _wallets(connection)
     mandates = mandates_in_force(connection, begin_s)
     orders = orders_in_force(connection, interval, begin_s)
     if funds is None:
         funds = spendable(service, connection, begin_s)
+    absent = {wallets[party] for party in absent_at(connection, interval)}
+    funds = {account: micros for account, micros in funds.items() if account not in absent}
     members = tuple(
         _member(
             one,
@@ -115,7 +121,7 @@ def collect(
         ),
         residual=(rules.residual_buys, rules.residual_sells[interval]),
         salt_key=service.salt_key,
-        tree=rules.tree,
+        tree=tree,
         mechanism=rules.mechanism,
     )
     head = _head(service, connection, (begin_s, end_s), known)

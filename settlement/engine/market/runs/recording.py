@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from settlement.chain.lanes import pack
 from settlement.chain.outbox import Call
+from settlement.engine.grid.keeping import keep_outcome
 from settlement.engine.intake import emit
 from settlement.engine.market.collecting import Collected, without_stations
 from settlement.engine.market.lanes import by_lane
@@ -104,6 +105,7 @@ def _keep(service: Service, connection: Connection, computed: Computed) -> None:
     rows = [_row(computed, position, one) for position, one in enumerate(computed.lines)]
     if rows:
         connection.execute(line.insert(), rows)
+    keep_outcome(service, connection, collected.inputs, whole)
 
 
 def _figures(

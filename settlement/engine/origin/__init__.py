@@ -1,0 +1,1 @@
+"""Certificates of origin and the sun of sessions, as others ask for them."""
