@@ -1,6 +1,7 @@
 """Put the web application together."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -11,6 +12,7 @@ from api.limits import BodyLimit
 from api.ocpi import credentials, endpoints
 from api.ocpp.endpoint import stations_route
 from api.routes import (
+    certificates,
     community,
     live,
     log,
@@ -23,10 +25,14 @@ from api.routes import (
     wallets,
 )
 from api.routes.documents import exports, receipts, roaming, webhooks
+from api.routes.grid import participation
+from api.routes.grid import reports as grid_reports
+from api.routes.grid import rules as zone_rules
 from api.routes.market import orders, statements
 from api.web.driver import Counter, driver_router
 from api.web.pages import mount_static, pages_router
 from settlement.engine.live.street import outlet, outlets
+from settlement.engine.origin.sessions import roofs_in
 
 _MONEY: Final = ("Energy Euro", "1")
 """Name and version of the settlement token, as its authorizations are signed (ERC-3009)."""
@@ -65,6 +71,8 @@ def create_app(context: Context, *more: APIRouter) -> FastAPI:
     ):
         app.include_router(one.router)
     for one in (orders, statements, receipts, exports, webhooks, roaming, endpoints, credentials):
+        app.include_router(one.router)
+    for one in (zone_rules, grid_reports, participation, certificates):
         app.include_router(one.router)
     for router in more:
         app.include_router(router)
@@ -109,4 +117,5 @@ def _counter(context: Context, offers: frozenset[str]) -> Counter:
             "vault": service.contracts.vault.address.lower(),
         },
         offers=offers,
+        roofs=partial(roofs_in, service),
     )

@@ -168,6 +168,8 @@ def _what(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:
             words["sun"],
             _shown(f"{nearest(facts.sun_wh / _WH_PER_KWH, _KWH_DECIMALS):f} kWh", words),
         )
+    for roof in facts.roofs:
+        yield f"  {roof.party}", _shown(f"{kilowatt_hours(roof.energy_wh):f} kWh", words)
 
 
 def _lines(facts: SessionFacts, words: Mapping[str, str]) -> Iterator[Pair]:

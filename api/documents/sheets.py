@@ -50,7 +50,7 @@ def csv_lines(rows: Iterable[SessionFacts], language: str) -> Iterator[bytes]:
     writer.writerow([column.headings[place] for column in COLUMNS])
     for row in rows:
         yield _taken(buffer)
-        writer.writerow([_text(column.cell(row)) for column in COLUMNS])
+        writer.writerow([text_cell(column.cell(row)) for column in COLUMNS])
     yield _taken(buffer)
 
 
@@ -83,7 +83,8 @@ def xlsx_parts(rows: Iterable[SessionFacts], language: str) -> Iterator[bytes]:
             yield part
 
 
-def _text(found: Cell) -> str:
+def text_cell(found: Cell) -> str:
+    """Return what stands in a cell of a CSV; no text of it is a formula."""
     if isinstance(found, Decimal):
         return f"{found:f}"
     if found is None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import segno
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.web.formats import Voice
@@ -22,6 +23,7 @@ from api.web.rendering import SECURITY, language_of, rendered, voice_of
 from api.web.words import words_in
 from ledger.errors import NotFound
 from ledger.units import Micros, WattHours
+from settlement.charging.documents.facts import Roof
 from settlement.engine.live.street import Outlet
 from settlement.pricing.billing import deposit_for
 
@@ -52,6 +54,8 @@ class Counter:
     """Chain id, token and vault that a driver's signature is for."""
     offers: frozenset[str]
     """What else there is: ``gift`` of demonstration money, ``receipts``, ``top_ups``."""
+    roofs: Callable[[str], tuple[Roof, ...]] = lambda _session_id: ()
+    """Whose sun is in a session that is over; called in a worker thread."""
 
 
 def driver_router(counter: Counter) -> APIRouter:
@@ -93,11 +97,13 @@ def driver_router(counter: Counter) -> APIRouter:
             found = await counter.session(session_id)
         except NotFound:
             return _missing(request, voice, session_id)
+        roofs = await run_in_threadpool(counter.roofs, session_id) if found["over"] else ()
         return rendered(
             request,
             "session.html",
             voice,
             found=found,
+            roofs=[{"party": one.party, "energy_wh": one.energy_wh} for one in roofs],
             offers=counter.offers,
             raises=RAISES_MICROS,
             token=json.dumps(counter.places),

@@ -19,6 +19,7 @@ from settlement.charging.documents.facts import (
     Finality,
     LogEntry,
     Money,
+    Roof,
     SessionFacts,
     Stretch,
     Times,
@@ -30,6 +31,7 @@ from settlement.charging.terms import SessionTerms
 from settlement.engine.bills.billing import bill_session
 from settlement.engine.charging.quoting import UnknownSessionError
 from settlement.engine.charging.running import terms_of
+from settlement.engine.origin.sessions import roofs_of, sun_of_sessions, traced_intervals
 from settlement.engine.roll import meter_keys
 from settlement.engine.service import Service
 from settlement.metering.ocmf import OcmfReading, parse_record
@@ -105,6 +107,9 @@ class Gathering:
         }
         intervals = {one["interval"] for found in self._slices.values() for one in found}
         self._drawn: Final = _drawn(read(run.c.interval, intervals, run.c.run))
+        self._traced: Final = traced_intervals(connection, intervals)
+        origins = sun_of_sessions(service, connection, identities)
+        self._roofs: Final = roofs_of(connection, origins)
         meters = {one.meter_id for one in terms.values()}
         self._serials: Final = {
             str(one["meter_id"]): str(one["serial"])
@@ -124,6 +129,7 @@ class Gathering:
         tariff = self._tariff(terms)
         slices = self._slices.get(identity, ())
         energy = WattHours(row["energy_wh"] or 0)
+        sun_wh, roofs = self._sun(identity, energy)
         return SessionFacts(
             session_id=identity,
             state=row["state"],
@@ -152,8 +158,22 @@ class Gathering:
                 LogEntry(one["id"], one["code"], one["seq"])
                 for one in self._transfers.get(identity, ())
             ),
-            sun_wh=_sun_wh(slices, self._drawn, energy),
+            sun_wh=sun_wh,
+            roofs=roofs,
         )
+
+    def _sun(self, identity: str, energy: WattHours) -> tuple[Fraction | None, tuple[Roof, ...]]:
+        """
+        Return the neighbors' sun in a session, and whose it was.
+
+        Runs of before lots were kept name no roofs; of them the share is known and no more.
+        """
+        slices = self._slices.get(identity, ())
+        share = _sun_wh(slices, self._drawn, energy)
+        if share is None or any(one["interval"] not in self._traced for one in slices):
+            return share, ()
+        roofs = self._roofs[identity]
+        return Fraction(sum(one.energy_wh for one in roofs)), roofs
 
     def _tariff(self, terms: SessionTerms) -> AgreedTariff:
         """Return the tariff that the terms name, with its text if it is kept."""

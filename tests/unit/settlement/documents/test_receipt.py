@@ -4,7 +4,13 @@ from fractions import Fraction
 
 import pytest
 
-from settlement.charging.documents.facts import Evidence, Finality, NotSettledError, Transaction
+from settlement.charging.documents.facts import (
+    Evidence,
+    Finality,
+    NotSettledError,
+    Roof,
+    Transaction,
+)
 from settlement.charging.documents.receipt import receipt
 from settlement.metering.ocmf import parse_record
 from settlement.metering.ocmf_signatures import public_key_of, verify_record_der
@@ -60,10 +66,22 @@ class TestReceipt:
         )
         assert receipt(facts(evidence=kept, energy_wh=energy))["signed_by"] == signer
 
+    def test_names_the_roofs_that_the_sun_came_from(self):
+        roofs = (Roof("home-07", 2_100, ("0x1", "0x2")), Roof("home-03", 900, ("0x3",)))
+        found = receipt(facts(sun_wh=Fraction(3_000), roofs=roofs))["sun"]
+        assert found["energy_wh"] == "3000"
+        assert found["roofs"][0] == {
+            "party": "home-07",
+            "energy_wh": 2_100,
+            "energy_kwh": "2.1",
+            "certificates": ["0x1", "0x2"],
+        }
+        assert sum(one["energy_wh"] for one in found["roofs"]) == 3_000
+
     def test_states_the_sun_only_if_it_is_known(self):
         assert receipt(facts())["sun"] is None
         found = receipt(facts(sun_wh=Fraction(18_729, 3)))["sun"]
-        assert found == {"energy_wh": "6243", "share_bp": 3_333}
+        assert found == {"energy_wh": "6243", "share_bp": 3_333, "roofs": []}
         assert (
             receipt(facts(energy_wh=0, sun_wh=Fraction(0), money=money(charge=0, energy=0)))["sun"]
             is None
