@@ -35,6 +35,7 @@ from scripts import neighbourhood
 from scripts.replay import Memory, Replay, World, places_of
 from scripts.status import Status
 from scripts.summary import Summary, show
+from scripts.sun import sunniest_car
 from scripts.verdict import roots_of, verify
 from settlement.engine.overview import overview
 
@@ -160,6 +161,7 @@ async def _conclude(
     laws = await running.desk.run(lambda: verify(running.service, directory))
     with running.service.reading() as connection:
         found = overview(running.service, connection)
+        traced = sunniest_car(running.service, connection)
     return Summary(
         totals=found["totals"],
         refund_ms=found["refund_ms"],
@@ -169,6 +171,7 @@ async def _conclude(
         roots=roots_of(running.service, devnet),
         sample_session=found["sessions"][0]["trace_id"] if found["sessions"] else None,
         sample_interval=found["intervals"][0]["trace_id"] if found["intervals"] else None,
+        traced=traced,
     )
 
 

@@ -1,6 +1,6 @@
 """Say what a settled week came to: for people, and as JSON for machines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,36 @@ from rich.table import Table
 _MICROS_PER_CENT: Final = 10_000
 _HALF_CENT: Final = 5_000
 _WH_PER_KWH: Final = 1_000
+_ROOFS_NAMED: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TracedCar:
+    """A session, and the roofs that its sun came from."""
+
+    session_id: str
+    """Session."""
+    station_id: str
+    """Where the car stood."""
+    energy_wh: int
+    """Energy billed, in Wh."""
+    roofs: tuple[tuple[str, int], ...]
+    """Party and Wh of each roof, the most first."""
+
+    @property
+    def sun_wh(self) -> int:
+        """Energy of all roofs, in Wh."""
+        return sum(energy for _, energy in self.roofs)
+
+    def lines(self) -> list[str]:
+        """Return it for a person."""
+        first, others = self.roofs[:_ROOFS_NAMED], self.roofs[_ROOFS_NAMED:]
+        named = [f"{kwh(energy)} from {party}" for party, energy in first]
+        if others:
+            named.append(f"{kwh(sum(energy for _, energy in others))} from {len(others)} more")
+        roofs = ", ".join(named)
+        whole = f"{kwh(self.energy_wh)} at {self.station_id}, {kwh(self.sun_wh)} of it sun:"
+        return [f"One car, traced to its roofs: {whole}", f"  {roofs}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +62,8 @@ class Summary:
     """A session to look at."""
     sample_interval: str | None
     """An interval to look at."""
+    traced: TracedCar | None = None
+    """The car that took the most of its neighbors' sun, and whose it was."""
 
     @property
     def holds(self) -> bool:
@@ -62,6 +94,12 @@ class Summary:
             "chain_transactions": totals["chain_transactions"],
             "quarantined": totals["quarantined"],
             "roots": dict(self.roots),
+            "traced": self.traced
+            and {
+                "session": self.traced.session_id,
+                "sun_wh": self.traced.sun_wh,
+                "roofs_wh": dict(self.traced.roofs),
+            },
         }
 
 
@@ -97,18 +135,28 @@ def show(console: Console, summary: Summary, url: str | None) -> None:
     console.print("Roots, the same for the same seed on any machine:")
     for name, root in summary.roots.items():
         console.print(f"  {name:<12}{root}", soft_wrap=True)
+    for text in summary.traced.lines() if summary.traced else ():
+        console.print(text, soft_wrap=True)
     console.print(
         f"\n{totals['intervals']} intervals and {totals['sessions_closed']} sessions, "
         f"{totals['chain_transactions']} transactions on the chain, in {summary.duration_s} s "
         f"(set-up {summary.setup_s} s).\n\nWhere to look next:"
     )
+    for text in _places(summary, url):
+        console.print(f"  {text}", soft_wrap=True)
+
+
+def _places(summary: Summary, url: str | None) -> Iterator[str]:
+    """Yield where to look next."""
     if summary.sample_session:
-        console.print(f"  scripts/voisin trace {summary.sample_session}", soft_wrap=True)
+        yield f"scripts/voisin trace {summary.sample_session}"
     if summary.sample_interval:
-        console.print(f"  scripts/voisin trace {summary.sample_interval}", soft_wrap=True)
+        yield f"scripts/voisin trace {summary.sample_interval}"
+    if url and summary.traced:
+        yield f"{url}/api/sessions/{summary.traced.session_id}/origin  the car's roofs"
     if url:
-        console.print(f"  {url}  the dashboard; Ctrl-C ends it")
-    console.print("  docs/tutorial/first-week.md  what you have just seen")
+        yield f"{url}  the dashboard; Ctrl-C ends it"
+    yield "docs/tutorial/first-week.md  what you have just seen"
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:

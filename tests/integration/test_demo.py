@@ -55,6 +55,8 @@ def test_the_day_adds_up(day):
     assert found["charged_micros"] + found["refunded_micros"] == found["deposited_micros"]
     assert found["traded_home_to_home_wh"] <= found["traded_wh"]
     assert found["sun_to_cars_wh"] <= found["traded_wh"]
+    traced = found["traced"]
+    assert 0 < traced["sun_wh"] == sum(traced["roofs_wh"].values()) <= found["sun_to_cars_wh"]
 
 
 def test_one_seed_gives_the_same_roots_on_any_machine(day):
