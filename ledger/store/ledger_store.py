@@ -1,7 +1,7 @@
 """The ledger on a database: transfers and records, exactly once; balances, proofs and replay."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,9 @@ from ledger.transfers import Kind, Transfer, TransferId, is_plain
 from ledger.units import UnixSeconds
 
 _TRACED: Final = (
-    select(transfer).where(transfer.c.trace_id == bindparam("traced")).order_by(transfer.c.seq)
+    select(transfer)
+    .where(transfer.c.trace_id.in_(bindparam("traced", expanding=True)))
+    .order_by(transfer.c.seq)
 )
 
 
@@ -157,14 +159,26 @@ class LedgerStore:
 
     def transfers_of(self, connection: Connection, trace_id: str) -> tuple[Stored, ...]:
         """Return every transfer of a trace id, in order."""
-        found = connection.execute(_TRACED, {"traced": trace_id})
+        found = connection.execute(_TRACED, {"traced": (trace_id,)})
         return tuple(rows.stored_of(row) for row in found)
 
     def open_holds(self, connection: Connection, trace_id: str) -> tuple[Transfer, ...]:
         """Return the pending transfers of a trace id that nothing has resolved, in order."""
-        stored = [one.transfer for one in self.transfers_of(connection, trace_id)]
+        return self.holds_of(connection, (trace_id,)).get(trace_id, ())
+
+    def holds_of(
+        self, connection: Connection, trace_ids: Sequence[str]
+    ) -> Mapping[str, tuple[Transfer, ...]]:
+        """Return, by trace id, the pending transfers that nothing has resolved, in order."""
+        stored = [
+            rows.transfer_of(row) for row in connection.execute(_TRACED, {"traced": trace_ids})
+        ]
         resolved = {one.pending_id for one in stored if one.pending_id}
-        return tuple(one for one in stored if one.kind is Kind.PENDING and one.id not in resolved)
+        found: dict[str, tuple[Transfer, ...]] = {}
+        for one in stored:
+            if one.kind is Kind.PENDING and one.id not in resolved:
+                found[one.trace_id] = (*found.get(one.trace_id, ()), one)
+        return found
 
     def root(self, connection: Connection) -> tuple[int, bytes]:
         """Return size and root of the log."""

@@ -22,9 +22,9 @@ from settlement.chain.indexer import FinalEvent, Indexer, Page
 from settlement.chain.outbox import Outbox
 from settlement.chain.sending.intents import (
     Outstanding,
-    end_intent,
+    end_intents,
     note_waiting,
-    settle_intent,
+    settle_intents,
 )
 
 _log: Final = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ class Reactions:
     """Told of an intent that is reverted for ever, and why."""
     superseded: Callable[[Connection, Outstanding], None]
     """Told of an intent that was cancelled for ever."""
-    happened: Callable[[Connection, FinalEvent], None]
-    """Told of each event that has become final, in chain order."""
+    happened: Callable[[Connection, Sequence[FinalEvent]], None]
+    """Told of the events that have become final, in chain order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,14 +284,9 @@ def _write(host: Host, reactions: Reactions, news: _News, *, is_forked: bool) ->
     with host.writing() as connection:
         if news.page is not None:
             host.indexer.keep(connection, news.page)
-        rest = [one for one in news.sought if not _mined(host, connection, one, reasons)]
-        waiting = tuple(
-            one
-            for one in host.outbox.outstanding(connection)
-            if not _end(host, connection, reactions, one, codes)
-        )
-        for event in host.indexer.take_final(connection):
-            reactions.happened(connection, event)
+        rest = _note_mined(host, connection, news.sought, reasons)
+        waiting = _end_final(host, connection, reactions, codes)
+        reactions.happened(connection, host.indexer.take_final(connection))
         head = host.indexer.cursor(connection)
         note_waiting(connection, [one.intent for one in rest], head)
         bumped = [host.outbox.bump(connection, one) for one in _due(host.outbox, rest, head)]
@@ -308,40 +303,50 @@ def _reasons(host: Host, reactions: Reactions, news: _News) -> Mapping[int, str]
         return {one.intent.intent_id: reactions.explain(connection, one.intent) for one in reverted}
 
 
-def _mined(host: Host, connection: Connection, one: _Sought, reasons: Mapping[int, str]) -> bool:
-    """Take note that an intent is mined, if it is in a block that we have read; say whether."""
-    receipt = one.receipt
-    if receipt is None:
-        return False
-    if host.indexer.hash_at(connection, receipt.block_number) != receipt.block_hash:
-        return False
-    settle_intent(connection, one.intent, receipt, error=reasons.get(one.intent.intent_id))
-    return True
+def _note_mined(
+    host: Host, connection: Connection, sought: Sequence[_Sought], reasons: Mapping[int, str]
+) -> tuple[_Sought, ...]:
+    """Take note of what is mined in a block that we have read; return what is not."""
+    heights = {one.receipt.block_number for one in sought if one.receipt is not None}
+    hashes = {height: host.indexer.hash_at(connection, height) for height in heights}
+    mined = {
+        one.intent.intent_id: one.receipt
+        for one in sought
+        if one.receipt is not None and hashes[one.receipt.block_number] == one.receipt.block_hash
+    }
+    settle_intents(connection, mined, reasons)
+    return tuple(one for one in sought if one.intent.intent_id not in mined)
 
 
-def _end(
-    host: Host,
-    connection: Connection,
-    reactions: Reactions,
-    one: Outstanding,
-    codes: Mapping[str, bytes],
-) -> bool:
-    """Bring an intent to its end if it is mined in a block that is final; say whether it is."""
-    if one.block_number is None or one.block_number > host.indexer.final_height(connection):
-        return False
+def _end_final(
+    host: Host, connection: Connection, reactions: Reactions, codes: Mapping[str, bytes]
+) -> tuple[Outstanding, ...]:
+    """Bring what is mined in final blocks to its end; return what still waits."""
+    waiting, done, final = [], [], host.indexer.final_height(connection)
+    for one in host.outbox.outstanding(connection):
+        if one.block_number is None or one.block_number > final:
+            waiting.append(one)
+        elif _undone(connection, reactions, one):
+            continue
+        else:
+            done.append(one)
+            created = host.outbox.created_by(one)
+            if created is not None:
+                keep_code(connection, created, codes[created])
+    end_intents(connection, done, "final")
+    return tuple(waiting)
+
+
+def _undone(connection: Connection, reactions: Reactions, one: Outstanding) -> bool:
+    """End an intent that was reverted or cancelled, and say whether it was."""
     winner = next(attempt for attempt in one.attempts if attempt.hash == one.hash)
     if one.error is not None:
-        end_intent(connection, one, "failed")
+        end_intents(connection, (one,), "failed")
         reactions.failed(connection, one, one.error)
     elif winner.cancels:
-        end_intent(connection, one, "superseded")
+        end_intents(connection, (one,), "superseded")
         reactions.superseded(connection, one)
-    else:
-        end_intent(connection, one, "final")
-        created = host.outbox.created_by(one)
-        if created is not None:
-            keep_code(connection, created, codes[created])
-    return True
+    return one.error is not None or winner.cancels
 
 
 def _codes(host: Host, news: _News) -> Mapping[str, bytes]:

@@ -4,8 +4,9 @@ Move what waits for the chain: deliver the outbox, read new blocks, post what ha
 Only a final event opens, posts or voids a transfer. Everything here may be killed and run again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy import Connection
@@ -18,9 +19,23 @@ from settlement.chain.web3_gateway import CallRevertedError
 from settlement.engine import trade_postings, vault_postings
 from settlement.engine.service import Service
 
-_HANDLERS: Final[Mapping[tuple[str, str], Callable[[Service, Connection, FinalEvent], None]]] = {
-    **{("ChargeVault", name): handler for name, handler in vault_postings.HANDLERS.items()},
-    **{("TradeLedger", name): handler for name, handler in trade_postings.HANDLERS.items()},
+_Post = Callable[[Service, Connection, Sequence[FinalEvent]], None]
+
+
+def _each(handler: Callable[[Service, Connection, FinalEvent], None]) -> _Post:
+    """Return what posts events one after the other."""
+
+    def post(service: Service, connection: Connection, events: Sequence[FinalEvent]) -> None:
+        for event in events:
+            handler(service, connection, event)
+
+    return post
+
+
+_HANDLERS: Final[Mapping[tuple[str, str], _Post]] = {
+    **{("ChargeVault", name): _each(handler) for name, handler in vault_postings.HANDLERS.items()},
+    **{("TradeLedger", name): _each(handler) for name, handler in trade_postings.HANDLERS.items()},
+    ("ChargeVault", "SessionClosed"): vault_postings.sessions_closed,
 }
 
 
@@ -61,11 +76,15 @@ def advance(service: Service, *, parcel: int = 1) -> int:
     )
 
 
-def _happened(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post what follows from a final event."""
-    handler = _HANDLERS.get((event.contract, event.name))
-    if handler is not None:
-        handler(service, connection, event)
+def _happened(service: Service, connection: Connection, events: Sequence[FinalEvent]) -> None:
+    """Post what follows from final events, in chain order; like events of a block together."""
+    ours = [one for one in events if (one.contract, one.name) in _HANDLERS]
+    for (contract, name, _), run in groupby(ours, _kind_and_block):
+        _HANDLERS[contract, name](service, connection, tuple(run))
+
+
+def _kind_and_block(event: FinalEvent) -> tuple[str, str, int]:
+    return event.contract, event.name, event.block_number
 
 
 def _failed(service: Service, connection: Connection, one: Outstanding, error: str) -> None:

@@ -4,10 +4,10 @@ Turn final events of the ChargeVault into transfers, as decision 0001 lists them
 Each handler runs in the transaction that takes its event, so an event is posted exactly once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Text, cast, literal, update
+from sqlalchemy import Connection, RowMapping, Text, cast, literal, update
 
 from ledger import accounts
 from ledger.errors import ChainReverted
@@ -15,7 +15,7 @@ from ledger.transfers import Transfer
 from ledger.units import Micros, WattHours
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.bills.closed import Ended, note_closed
-from settlement.engine.bills.rows import session_of, write_session
+from settlement.engine.bills.rows import sessions_of, write_session
 from settlement.engine.bills.transfers import hold, moved, paid_in, paid_out, resolved
 from settlement.engine.intake import Message, emit, refuse
 from settlement.engine.service import Service
@@ -84,9 +84,42 @@ def _session_topped_up(service: Service, connection: Connection, event: FinalEve
     )
 
 
-def _session_closed(service: Service, connection: Connection, event: FinalEvent) -> None:
+def sessions_closed(service: Service, connection: Connection, events: Sequence[FinalEvent]) -> None:
     """
-    Post the charge, release the rest of the hold, pay the refund out, note VAT and energy.
+    Post what the sessions that closed in one block come to, as if one after the other.
+
+    They are looked up together and posted together, since many sessions end at the same time.
+    """
+    ids = tuple(str(one.arguments["sessionId"]) for one in events)
+    holds, rows = service.book.holds_of(connection, ids), sessions_of(connection, ids)
+    groups = [
+        _closing(service, connection, one, holds.get(name, ()), rows.get(name))
+        for name, one in zip(ids, events, strict=True)
+    ]
+    for outcome in service.book.submit_many(connection, groups, at_s=events[0].at_s):
+        outcome.unwrap()
+    for name, one in zip(ids, events, strict=True):
+        emit(
+            connection,
+            "session_closed",
+            trace_id=name,
+            at_s=one.at_s,
+            energy_wh=int(one.arguments["energyWh"]),
+            charge_micros=int(one.arguments["chargeMicros"]),
+            refund_micros=int(one.arguments["refundMicros"]),
+            transaction=one.transaction_hash,
+        )
+
+
+def _closing(
+    service: Service,
+    connection: Connection,
+    event: FinalEvent,
+    holds: Sequence[Transfer],
+    row: RowMapping | None,
+) -> Sequence[Transfer]:
+    """
+    Return charge, release of the rest of the hold, refund, VAT and energy of a closed session.
 
     Anybody may bring the meter's record to the contract, also before the station has told us; and
     anybody may have opened a session there without asking us, of which only the money is ours to
@@ -96,7 +129,6 @@ def _session_closed(service: Service, connection: Connection, event: FinalEvent)
     session_id: str = body["sessionId"]
     charge, refund = Micros(int(body["chargeMicros"])), Micros(int(body["refundMicros"]))
     energy = WattHours(int(body["energyWh"]))
-    holds = service.book.open_holds(connection, session_id)
     transfers = [*resolved(holds, session_id, charge)]
     if body["pushed"] and refund:
         transfers.append(
@@ -108,20 +140,9 @@ def _session_closed(service: Service, connection: Connection, event: FinalEvent)
         transfers.append(
             moved(f"{session_id}/earned", "earned", holds[0].credit, own, charge, session_id)
         )
-    row = session_of(connection, session_id)
     if row is not None:
         transfers += note_closed(service, connection, row, Ended(energy, charge, refund))
-    service.book.submit(connection, tuple(transfers), at_s=event.at_s).unwrap()
-    emit(
-        connection,
-        "session_closed",
-        trace_id=session_id,
-        at_s=event.at_s,
-        energy_wh=energy,
-        charge_micros=charge,
-        refund_micros=refund,
-        transaction=event.transaction_hash,
-    )
+    return transfers
 
 
 def _session_expired(service: Service, connection: Connection, event: FinalEvent) -> None:
@@ -280,7 +301,6 @@ def _event_id(event: FinalEvent) -> str:
 HANDLERS: Final[Mapping[str, Handler]] = {
     "SessionOpened": _session_opened,
     "SessionToppedUp": _session_topped_up,
-    "SessionClosed": _session_closed,
     "SessionExpired": _session_expired,
     "Deposited": _deposited,
     "Withdrawn": _withdrawn,
@@ -288,7 +308,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "EarningsCollected": _earnings_collected,
     "EarningsWithdrawn": _earnings_withdrawn,
 }
-"""What posts each event of the ChargeVault."""
+"""What posts each event of the ChargeVault but ``SessionClosed``."""
 
 FAILURES: Final[Mapping[str, Callable[[Service, Connection, str, str], None]]] = {
     "open": _open_failed,

@@ -5,7 +5,7 @@ It is made of the service's own outbox, indexer and delivery, so what holds for 
 for the service.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -185,12 +185,13 @@ def _superseded(connection: Connection, one: Outstanding) -> None:
     connection.execute(outcome.insert().values(business_key=one.business_key, what="cancelled"))
 
 
-def _happened(connection: Connection, event: FinalEvent) -> None:
-    if event.name == "Transfer":
-        connection.execute(
-            effect.insert().values(
-                holder=event.arguments["to"],
-                amount_micros=event.arguments["value"],
-                transaction_hash=event.transaction_hash,
+def _happened(connection: Connection, events: Sequence[FinalEvent]) -> None:
+    for event in events:
+        if event.name == "Transfer":
+            connection.execute(
+                effect.insert().values(
+                    holder=event.arguments["to"],
+                    amount_micros=event.arguments["value"],
+                    transaction_hash=event.transaction_hash,
+                )
             )
-        )

@@ -1,6 +1,6 @@
 """The rows of intents and attempts: what is signed under a nonce, and how far it has come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,27 +123,38 @@ def note_waiting(connection: Connection, waiting: Sequence[Outstanding], head: i
             write_intent(connection, one.intent_id, state="broadcast", waits_since=head)
 
 
-def settle_intent(
-    connection: Connection, one: Outstanding, receipt: Receipt, *, error: str | None
+def settle_intents(
+    connection: Connection, mined: Mapping[int, Receipt], errors: Mapping[int, str]
 ) -> None:
-    """Record the block that an intent is mined in, by whichever attempt."""
-    write_intent(
+    """Record, by row, the block that each intent is mined in, by whichever attempt, and why not."""
+    _write_all(
         connection,
-        one.intent_id,
-        state="mined",
-        hash=receipt.transaction_hash,
-        block_number=receipt.block_number,
-        block_hash=receipt.block_hash,
-        gas_used=receipt.gas_used,
-        error=error,
+        [
+            {
+                "row": row,
+                "state": "mined",
+                "hash": receipt.transaction_hash,
+                "block_number": receipt.block_number,
+                "block_hash": receipt.block_hash,
+                "gas_used": receipt.gas_used,
+                "error": errors.get(row),
+            }
+            for row, receipt in mined.items()
+        ],
     )
 
 
-def end_intent(connection: Connection, one: Outstanding, state: str) -> None:
-    """Record that a mined intent has come to its end."""
-    write_intent(connection, one.intent_id, state=state)
+def end_intents(connection: Connection, ended: Sequence[Outstanding], state: str) -> None:
+    """Record that mined intents have come to their end."""
+    _write_all(connection, [{"row": one.intent_id, "state": state} for one in ended])
 
 
 def write_intent(connection: Connection, intent_id: int, **values: object) -> None:
     """Set columns of an intent."""
     connection.execute(_WRITE, {"row": intent_id, **values})
+
+
+def _write_all(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Set the same columns of many intents."""
+    if rows:
+        connection.execute(_WRITE, rows)

@@ -4,19 +4,21 @@ The rows of sessions, by their id.
 Every session that ends passes here several times, so the statements are made once.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from settlement.tables import session
 
-_BY_ID: Final = select(session).where(session.c.session_id == bindparam("named"))
+_BY_IDS: Final = select(session).where(session.c.session_id.in_(bindparam("named", expanding=True)))
 _CHANGE: Final = update(session).where(session.c.session_id == bindparam("named"))
 
 
-def session_of(connection: Connection, session_id: str) -> RowMapping | None:
-    """Return the session of that id, if it is one of ours."""
-    return connection.execute(_BY_ID, {"named": session_id}).mappings().first()
+def sessions_of(connection: Connection, session_ids: Sequence[str]) -> Mapping[str, RowMapping]:
+    """Return by their ids those sessions that are ours."""
+    found = connection.execute(_BY_IDS, {"named": session_ids}).mappings()
+    return {row["session_id"]: row for row in found}
 
 
 def write_session(connection: Connection, session_id: str, **values: object) -> None:

@@ -21,7 +21,10 @@ from settlement.engine.intake import refusal_hash
 from settlement.tables import kept_report, waiting_report
 
 _JUDGED: Final = delete(waiting_report).where(waiting_report.c.content_hash == bindparam("content"))
-_OVER: Final = delete(waiting_report).where(waiting_report.c.session_id == bindparam("named"))
+_SETTLED: Final = delete(waiting_report).where(
+    (waiting_report.c.content_hash == bindparam("content"))
+    | (waiting_report.c.session_id == bindparam("named"))
+)
 
 
 def keep(connection: Connection, told: TransactionReport, *, at_s: UnixSeconds) -> bytes:
@@ -78,9 +81,10 @@ def wait_no_more(connection: Connection, told: TransactionReport) -> None:
     connection.execute(_JUDGED, {"content": content})
 
 
-def session_is_over(connection: Connection, session_id: str) -> None:
+def session_is_over(connection: Connection, session_id: str, told: TransactionReport) -> None:
     """Note that a report of its end has settled a session, so that none waits any more."""
-    connection.execute(_OVER, {"named": session_id})
+    content = refusal_hash(report_message(told, ""))
+    connection.execute(_SETTLED, {"content": content, "named": session_id})
 
 
 def of_transaction(

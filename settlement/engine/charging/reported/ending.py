@@ -84,8 +84,7 @@ def ended(
             _hold(service, found, told, fault)
         raise
     with service.writing() as connection:
-        kept.session_is_over(connection, found["session_id"])
-        kept.wait_no_more(connection, told)
+        kept.session_is_over(connection, found["session_id"], told)
 
 
 def _was_taken(service: Service, found: RowMapping, told: TransactionReport) -> bool:
