@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import requests
+from requests.utils import get_netrc_auth
 from web3 import HTTPProvider
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 from web3.types import RPCEndpoint
@@ -87,6 +88,7 @@ class Web3Gateway:
         self._provider = HTTPProvider(
             url,
             request_kwargs={"timeout": _TIMEOUT_S},
+            session=_session(url),
             exception_retry_configuration=ExceptionRetryConfiguration(
                 errors=(requests.ConnectionError,), retries=_RETRIES, method_allowlist=_ASKED_AGAIN
             ),
@@ -282,6 +284,19 @@ class Web3Gateway:
         except (OSError, ValueError) as fault:
             raise ChainUnavailable(f"{method}: {fault}") from fault
         return _answer(method, answer)
+
+
+def _session(url: str) -> requests.Session:
+    """Return a session that has read the environment: proxies, certificates and ``.netrc``."""
+    session = requests.Session()
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.cert = (
+        found[name] for name in ("proxies", "verify", "cert")
+    )
+    session.auth = get_netrc_auth(url)
+    # Else it would read all of it again for each request, which takes a third of the request.
+    session.trust_env = False
+    return session
 
 
 def _said(answer: dict[str, Any]) -> Answer | TransactionRefusedError:

@@ -1,9 +1,11 @@
 """Sessions that end together are refunded together, and what befalls one befalls no other."""
 
 import asyncio
+import gc
 import json
 
 import pytest
+from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
 from api.ocpp.translation import v16
@@ -21,6 +23,7 @@ from settlement.engine.turns import take_turn
 from settlement.tables import attempt, event, intent, latency, session
 
 COUNT = 4
+STATEMENTS = 37
 
 
 class Walked:
@@ -177,6 +180,44 @@ class TestSessionsThatEndTogether:
             assert counted(service, intent.c.id) == signed + COUNT
 
         on_forecourt(tmp_path, story)
+
+
+class TestWhatAStopCosts:
+    def test_is_so_many_statements_until_it_is_signed_and_committed(self, tmp_path):
+        counts = []
+
+        class Counted(Walked):
+            """Notes what was asked until the turn is committed, from then on blocks decide."""
+
+            asked = 0
+
+            def reach(self, step):
+                if step == "committed":
+                    counts.append(self.asked)
+
+            def note(self, *_statement):
+                self.asked += 1
+
+        async def story(here):
+            service, works = here.running.service, stops(here)
+            for part in (works[:1], works[1:]):
+                counted = service.outbox.steps = Counted()
+                listening.listen(service.database, "before_cursor_execute", counted.note)
+                await here.running.desk.run(lambda part=part: take_turn(service, part))
+                listening.remove(service.database, "before_cursor_execute", counted.note)
+            assert states(service) == [("closed", 0)] * COUNT
+
+        on_forecourt(tmp_path, story)
+        one, rest = counts
+        # Whoever ends together waits for each statement of all the others.
+        assert rest - one == (COUNT - 2) * STATEMENTS
+
+    def test_leaves_out_a_walk_of_the_collector_over_what_a_service_is_made_of(self, tmp_path):
+        async def story(_here):
+            assert gc.get_freeze_count() > len(gc.get_objects())
+
+        on_forecourt(tmp_path, story)
+        assert gc.get_freeze_count() == 0
 
 
 class TestTheMeasurement:
