@@ -7,6 +7,7 @@ unknown.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from ledger.units import UnixSeconds
@@ -15,6 +16,7 @@ from settlement.metering.ocmf_energy import register_pair
 from settlement.metering.ocmf_json import MalformedRecordError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_REMEMBERED: Final = 256
 _COUNTED: Final = frozenset({"S", "R"})
 _SYNCHRONIZED: Final = "S"
 _TIME_UNUSABLE: Final = "t"
@@ -30,11 +32,17 @@ def instant_s(reading: OcmfReading) -> UnixSeconds:
     MalformedRecordError
         If ``TM`` is no instant.
     """
-    stamp = reading.time.split(" ")[0].replace(",", ".")
+    return _instant_s(reading.time)
+
+
+@lru_cache(_REMEMBERED)
+def _instant_s(time: str) -> UnixSeconds:
+    """Return the instant of a ``TM``; the same reading is looked at by one rule after the other."""
+    stamp = time.split(" ", maxsplit=1)[0].replace(",", ".")
     try:
         moment = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%f%z")
     except ValueError as fault:
-        raise MalformedRecordError(f"{reading.time!r} is no instant") from fault
+        raise MalformedRecordError(f"{time!r} is no instant") from fault
     return UnixSeconds((moment - _EPOCH) // timedelta(seconds=1))
 
 

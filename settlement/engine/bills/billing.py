@@ -6,7 +6,6 @@ fiscal records cut it. Else the energy is billed at the tariff of the start and 
 session without energy owes nothing.
 """
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ledger.units import Micros, UnixSeconds, WattHours, cost_floor
+from settlement.engine.bills.rows import terms_in
 from settlement.engine.bills.tariffs import tariff_of
 from settlement.engine.service import Service
 from settlement.metering.ocmf import OcmfRecord, parse_record
@@ -75,17 +75,17 @@ def bill_session(
     text
         The signed record that proves it, or None if only the contract has seen it.
     """
-    terms, posted = json.loads(found["terms"]), tariff_of(service, connection, found)
+    terms, posted = terms_in(found["terms"]), tariff_of(service, connection, found)
     charging = Charging(
         start_s=_start_s(found, text),
         periods=_periods(connection, found, energy_wh, text) if energy_wh else (),
         utc_offset_minutes=service.rules.utc_offset_minutes,
         zone=service.rules.local.zone,
     )
-    flat = terms["flat_micros"] if energy_wh else 0
+    flat = terms.flat_micros if energy_wh else 0
     return Billed(
         rated=rate(posted.ocpi, charging),
-        owed_micros=Micros(cost_floor(energy_wh, terms["price_micros_per_kwh"]) + flat),
+        owed_micros=Micros(cost_floor(energy_wh, terms.price_micros_per_kwh) + flat),
         deposit_micros=Micros(found["deposit_micros"]),
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 from ledger.errors import Integrity
 from ledger.store.bulk import upsert
 from ledger.units import BasisPoints, Micros, MicrosPerKilowattHour, UnixSeconds, WattHours
+from settlement.engine.bills.rows import terms_in
 from settlement.engine.community import Rules
 from settlement.engine.service import Service
 from settlement.pricing.billing import deposit_for
@@ -139,7 +140,7 @@ def tariff_of(service: Service, connection: Connection, found: RowMapping) -> Po
     TariffLostError
         If none, or another, is kept under the fingerprint of its terms.
     """
-    fingerprint = str(json.loads(found["terms"])["tariff_fingerprint"])
+    fingerprint = terms_in(found["terms"]).tariff_fingerprint
     body = _body(connection, fingerprint)
     # Sessions that were opened before tariffs were kept have the community's.
     posted = of_tariff(service.rules.tariff) if body is None else _read(body)

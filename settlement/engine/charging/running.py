@@ -1,6 +1,5 @@
 """Look up sessions by what a station knows of them, and keep what it sent."""
 
-import json
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -13,6 +12,7 @@ from settlement.charging.records import MeteredSpan, RecordContext
 from settlement.charging.reports import Phase, TransactionReport
 from settlement.charging.slices import FiscalSlice
 from settlement.charging.terms import Opening, SessionTerms
+from settlement.engine.bills.rows import terms_in
 from settlement.engine.intake import Message, refuse
 from settlement.engine.service import Service
 from settlement.metering.ocmf import parse_record
@@ -70,13 +70,7 @@ def by_transaction(
 
 def terms_of(found: RowMapping) -> SessionTerms:
     """Return the terms of a session."""
-    return _terms(found["terms"])
-
-
-@lru_cache(maxsize=1_024)
-def _terms(text: str) -> SessionTerms:
-    """Return the terms that a text holds; the text of a session never changes."""
-    return SessionTerms(**json.loads(text))
+    return terms_in(found["terms"])
 
 
 def opening_of(found: RowMapping) -> Opening:
