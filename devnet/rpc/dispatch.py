@@ -2,6 +2,7 @@
 
 import logging
 from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
@@ -63,6 +64,7 @@ METHODS: Final[dict[str, Method]] = {
 }
 """Every method that the node has."""
 
+_SEND: Final = "eth_sendRawTransaction"
 _UNSUBSCRIBE: Final = "eth_unsubscribe"
 # What the node does not do, for a reason that it names.
 _REFUSALS: Final = (
@@ -158,16 +160,28 @@ def _answer_many(answering: Answering, asked: list[Any]) -> bytes:
         return b"[" + _dump(_fault(None, RpcFault(INVALID_REQUEST, "batch too large"))) + b"]"
     texts: list[bytes] = []
     length = 0
-    for one in asked:
-        if length > MAX_ANSWER_BYTES:
-            request_id = one.get("id") if isinstance(one, dict) else None
-            texts.append(_dump(_fault(request_id, RpcFault(TOO_LARGE, "response too large"))))
-            continue
-        reply = _answer_one(answering, one)
-        if reply is not None:
-            texts.append(_dump(reply))
-            length += len(texts[-1])
+    with _undivided(answering.devnet, asked):
+        for one in asked:
+            if length > MAX_ANSWER_BYTES:
+                request_id = one.get("id") if isinstance(one, dict) else None
+                texts.append(_dump(_fault(request_id, RpcFault(TOO_LARGE, "response too large"))))
+                continue
+            reply = _answer_one(answering, one)
+            if reply is not None:
+                texts.append(_dump(reply))
+                length += len(texts[-1])
     return b"[" + b",".join(texts) + b"]" if texts else b""
+
+
+def _undivided(devnet: Devnet, asked: list[Any]) -> AbstractContextManager[object]:
+    """
+    Let no block be made before all that a batch sends is in the pool.
+
+    Else the first transaction gets a block of its own, which is written, looked for and read by
+    itself, and the others wait for that.
+    """
+    sends = all(isinstance(one, dict) and one.get("method") == _SEND for one in asked)
+    return devnet.lock if sends else nullcontext()
 
 
 def _answer_one(answering: Answering, asked: Any) -> Reply | None:

@@ -4,7 +4,7 @@ import time
 from eth_utils.address import to_checksum_address
 
 from devnet.node.chain import Devnet
-from tests.unit.devnet.rpc.support import NOBODY, ask, fault, text
+from tests.unit.devnet.rpc.support import NOBODY, ask, fault, post, request, text
 from tests.unit.devnet.support import Wallet
 
 
@@ -18,6 +18,15 @@ class TestSendRawTransaction:
     def test_gives_the_hash_that_the_receipt_has(self, wallet: Wallet) -> None:
         sent = ask(wallet.node, "eth_sendRawTransaction", text(wallet.sign()))
         assert ask(wallet.node, "eth_getTransactionReceipt", sent)["transactionHash"] == sent
+
+    def test_puts_all_that_a_batch_sends_into_one_block(self, wallet: Wallet) -> None:
+        sends = [
+            request("eth_sendRawTransaction", text(wallet.sign(nonce=nonce))) | {"id": nonce}
+            for nonce in range(20)
+        ]
+        hashes = [reply["result"] for reply in post(wallet.node, sends)]
+        found = [ask(wallet.node, "eth_getTransactionReceipt", one) for one in hashes]
+        assert [one["blockNumber"] for one in found] == ["0x1"] * len(sends)
 
     def test_refuses_in_the_words_of_geth(self, wallet: Wallet) -> None:
         node = wallet.node
