@@ -12,6 +12,7 @@ from api.ocpp.translation import v16
 from api.ocpp.translation.limits import Limits
 from api.ocpp.translation.steps import Received
 from ledger.errors import ChainUnavailable, UnverifiedReading
+from ledger.tables import transfer
 from scripts.benchmarks.charging.ending.forecourt import forecourt
 from scripts.benchmarks.charging.ending.refunds import measure, percentile
 from settlement.audit.reconciliation.breaks import all_breaks
@@ -20,7 +21,7 @@ from settlement.engine.charging.closing import NoSignedRecordError
 from settlement.engine.finality import advance
 from settlement.engine.intake import emit
 from settlement.engine.turns import take_turn
-from settlement.tables import attempt, event, intent, latency, session
+from settlement.tables import attempt, block, event, intent, latency, observed, session
 
 COUNT = 4
 STATEMENTS = 37
@@ -178,6 +179,33 @@ class TestSessionsThatEndTogether:
             await desk.run(lambda: advance(service))
             assert states(service) == [("closed", 0)] * COUNT
             assert counted(service, intent.c.id) == signed + COUNT
+
+        on_forecourt(tmp_path, story)
+
+
+class TestClosingsReadTogether:
+    def test_are_posted_each_at_the_time_of_its_own_block(self, tmp_path):
+        async def story(here):
+            service, desk = here.running.service, here.running.desk
+            steps = service.outbox.steps
+            service.outbox.steps = Walked(over="committed")
+            await desk.run(lambda: take_turn(service, stops(here)))
+            service.outbox.steps = steps
+            await desk.run(lambda: advance(service, parcel=1))
+            with service.reading() as connection:
+                closed = {
+                    json.loads(body)["sessionId"]: at_s
+                    for body, at_s in connection.execute(
+                        select(observed.c.body, block.c.timestamp_s)
+                        .join(block, block.c.hash == observed.c.block_hash)
+                        .where(observed.c.name == "SessionClosed")
+                    )
+                }
+                posted = connection.execute(
+                    select(transfer.c.trace_id, transfer.c.at_s).where(transfer.c.code == "charge")
+                ).all()
+            assert len(set(closed.values())) == COUNT
+            assert sorted(posted) == sorted(closed.items())
 
         on_forecourt(tmp_path, story)
 
