@@ -137,3 +137,15 @@ class TestWithoutAnythingToTrade:
         tree = ZoneTree.of((Zone("r"), Zone("a", "r", edge_toll=3, import_cap_wh=0)))
         book = Book((Order("s", 5, 1, "r"),), (Order("b", 5, 9, "a"),))
         assert Auction().clear(book, tree) == Outcome((), {}, (Crossing("a", 0, 0, 0, 5),))
+
+    @pytest.mark.parametrize(("cap", "way"), [("import", 1), ("export", -1)])
+    def test_the_first_wh_through_a_closed_edge_is_worth_what_it_takes_from_others(self, cap, way):
+        # In r any price from 1 to 7 would do; a Wh that left it would be lacking to who pays 7,
+        # and one that came in would do without who asks 1.
+        tree = ZoneTree.of((Zone("r"), Zone("a", "r", **{f"{cap}_cap_wh": 0})))
+        apart = Order("x", 5, 9 if way > 0 else -1, "a")
+        offers, bids = (Order("s", 5, 1, "r"),), (Order("b", 5, 7, "r"),)
+        book = Book(offers, (*bids, apart)) if way > 0 else Book((*offers, apart), bids)
+        (crossing,) = Auction().clear(book, tree).crossings
+        assert getattr(crossing, f"{cap}_shadow") == 2
+        assert (crossing.export_wh, crossing.import_wh) == (0, 0)
