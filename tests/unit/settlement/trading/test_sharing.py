@@ -322,6 +322,17 @@ class TestWhoMeetsWhom:
         trades = sharing(DynamicKey()).clear(Book(offers, bids), self.TREE).trades
         assert [(t.seller, t.buyer, t.energy_wh) for t in trades] == [("s", "c", 5), ("t", "b", 5)]
 
+    def test_is_nobody_from_a_zone_whose_tolls_it_refuses(self):
+        tree = ZoneTree.of((Zone("street"), Zone("yard", "street", edge_toll=2)))
+        offers = (offer("s", 4), offer("t", 4, zone="yard"))
+        bids = (bid("b", 8, PRICE + 2, "yard"), bid("c", 8, PRICE + 1, "yard"))
+        trades = sharing(DynamicKey()).clear(Book(offers, bids), tree).trades
+        assert [(t.seller, t.buyer, t.energy_wh) for t in trades] == [
+            ("s", "b", 4),
+            ("t", "b", 2),
+            ("t", "c", 2),
+        ]
+
     def test_is_a_partner_before_others_without_a_change_of_quantity(self):
         offers = (offer("s", 5), offer("t", 5))
         bids = (bid("b", 5), Order("c", 5, 9, "street", partner="s"))
