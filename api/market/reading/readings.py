@@ -3,7 +3,7 @@ Read ``readings.csv`` or ``readings.parquet`` into registers.
 
 Two forms, told apart by their columns: registers (what the meter shows at an instant) and intervals
 (what was counted from an instant on, as grid operators hand it out). The second is added up to
-registers that begin at 0; where a row is missing, the register stands still and says so.
+registers that begin at 0; where a row is missing, the register shows nothing, as if it were silent.
 """
 
 from array import array
@@ -255,9 +255,7 @@ def _counted(form: Sequence[str], cells: Sequence[int], kind: MeterKind) -> dict
 
 
 def _append(series: _Growing, start_s: int, end_s: int, energy_wh: int, *, estimated: bool) -> None:
-    """Add an interval; a gap before it is bridged by a register that stands still."""
+    """Add an interval; the register begins at 0, and shows nothing where a row is missing."""
     if not len(series.at_s):
         series.add(start_s, 0)
-    elif series.at_s[-1] < start_s:
-        series.add(start_s, series.register_wh[-1], estimated=True)
     series.add(end_s, series.register_wh[-1] + energy_wh, estimated=estimated)
