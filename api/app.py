@@ -28,7 +28,7 @@ from api.routes.documents import exports, receipts, roaming, webhooks
 from api.routes.grid import participation
 from api.routes.grid import reports as grid_reports
 from api.routes.grid import rules as zone_rules
-from api.routes.market import orders, statements
+from api.routes.market import explanations, orders, statements
 from api.web.driver import Counter, driver_router
 from api.web.pages import mount_static, pages_router
 from settlement.engine.live.street import outlet, outlets
@@ -70,7 +70,17 @@ def create_app(context: Context, *more: APIRouter) -> FastAPI:
         wallets,
     ):
         app.include_router(one.router)
-    for one in (orders, statements, receipts, exports, webhooks, roaming, endpoints, credentials):
+    for one in (
+        orders,
+        explanations,
+        statements,
+        receipts,
+        exports,
+        webhooks,
+        roaming,
+        endpoints,
+        credentials,
+    ):
         app.include_router(one.router)
     for one in (zone_rules, grid_reports, participation, certificates):
         app.include_router(one.router)
