@@ -92,9 +92,10 @@ class TestPlayOfABrokenService:
         key = ("ChargeVault", "Deposited")
         handler = finality._HANDLERS[key]
 
-        def post_twice(service, connection, event):
-            handler(service, connection, event)
-            handler(service, connection, replace(event, log_index=event.log_index + 1))
+        def post_twice(service, connection, events):
+            again = [replace(one, log_index=one.log_index + 1) for one in events]
+            handler(service, connection, events)
+            handler(service, connection, again)
 
         monkeypatch.setitem(finality._HANDLERS, key, post_twice)
         assert "eur/vault-driver/" in first_found(7)
@@ -103,8 +104,8 @@ class TestPlayOfABrokenService:
         key = ("ChargeVault", "SessionClosed")
         handler = finality._HANDLERS[key]
 
-        def forget(service, connection, event):
-            kept = replace(event, arguments={**event.arguments, "pushed": False})
+        def forget(service, connection, events):
+            kept = [replace(one, arguments={**one.arguments, "pushed": False}) for one in events]
             handler(service, connection, kept)
 
         monkeypatch.setitem(finality._HANDLERS, key, forget)
