@@ -19,9 +19,7 @@ from ledger.clock import Clock
 from ledger.units import Micros, MicrosPerKilowattHour, UnixSeconds, WattHours, Watts
 from scripts import neighbourhood
 from scripts.street.memory import StreetMemory
-from settlement.engine.charging.closing import expire_overdue
 from settlement.engine.community import Rules
-from settlement.engine.finality import advance
 from settlement.engine.roll import apply_roster
 
 INTERVAL_S: Final = 900
@@ -49,7 +47,6 @@ STATIONS: Final[Mapping[str, Stand]] = {
 
 _WANTED_WH: Final = WattHours(40_000)
 _SAMPLE_S: Final = 2
-_HOUSEKEEPING_S: Final = 5.0
 _S_PER_MINUTE: Final = 60
 
 
@@ -105,7 +102,7 @@ def equipment(keys: FieldKeys, memory: StreetMemory, name: str) -> Equipment:
 async def live(
     running: Running, keys: FieldKeys, memory: StreetMemory, clock: Clock, leaving: asyncio.Event
 ) -> None:
-    """Let every station live until ``leaving``; keep their meters, and the chain going."""
+    """Let every station live until ``leaving``; keep their meters."""
     url = running.url.replace("http://", "ws://") + "/ocpp"
     async with AsyncExitStack() as stack:
         stations: dict[str, LiveStation] = {}
@@ -114,7 +111,6 @@ async def live(
             one = LiveStation(address, equipment(keys, memory, name), clock)
             stations[name] = await stack.enter_async_context(one)
         tasks = [asyncio.create_task(one.run()) for one in stations.values()]
-        tasks.append(asyncio.create_task(_keep_house(running)))
         while not leaving.is_set() and not any(task.done() for task in tasks):
             memory.meters = {name: one.meter for name, one in stations.items()}
             memory.save()
@@ -123,16 +119,3 @@ async def live(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(one.close() for one in stations.values()))
-
-
-async def _keep_house(running: Running) -> None:
-    """Give overdue deposits back, and bring to the chain what it had no time for."""
-    service = running.service
-
-    def work() -> None:
-        expire_overdue(service)
-        advance(service)
-
-    while True:
-        await running.desk.run(work)
-        await asyncio.sleep(_HOUSEKEEPING_S)
