@@ -62,6 +62,8 @@ class Ordering(Replay):
         await self._beyond_types(home, coming)
         dear = sale(home, coming, side=1, quantity=1, energyWh=1_000_000, limit=400_000)
         await self._say("beyond cap", dear, home)
+        nothing_there = sale(home, coming, quantity=1, energyWh=1_000_000, limit=0)
+        await self._say("beyond what could be made good", nothing_there, home)
         await self._of_nothing(home, other, coming)
         await self._twice(home, coming + 1_000)
 
@@ -139,6 +141,7 @@ EXPECTED = {
     "negative energy": (422, "bad_order"),
     "changed": (401, "order_not_signed"),
     "beyond cap": (409, "order_beyond_cap"),
+    "beyond what could be made good": (409, "order_beyond_cap"),
     "replaces nothing": (404, "unknown_order"),
     "cancels nothing": (404, "unknown_order"),
     "cancels for another": (401, "order_not_signed"),

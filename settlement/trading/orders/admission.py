@@ -70,6 +70,10 @@ class Purse:
     """The cap of its mandate; 0 without one."""
     vat_bp: BasisPoints
     """VAT on what it buys."""
+    gives: MicrosPerKilowattHour
+    """The most that the supplier asks for energy that was sold firm and is not there."""
+    takes: MicrosPerKilowattHour
+    """What the supplier pays for energy that was bought firm and not used."""
 
 
 def last_counting(order: IntervalOrder, interval_s: int) -> IntervalIndex:
@@ -135,28 +139,32 @@ def check_cap(order: IntervalOrder, purse: Purse) -> None:
     """
     Check that a firm order cannot cost more than the member may spend in an interval.
 
-    What follows the meter is cut down to what the member can pay when the interval is settled.
+    Its deviation counts in: a seller is paid at once for energy that it may not have, and owes the
+    supplier for it. What follows the meter is cut down to what the member can pay when the interval
+    is settled.
 
     Raises
     ------
     OrderBeyondCapError
         If it may.
     """
-    cost = worst_cost(order, purse.vat_bp) if order.firm else Micros(0)
+    cost = worst_cost(order, purse) if order.firm else Micros(0)
     if cost > purse.cap_micros:
         raise OrderBeyondCapError(cost, purse.cap_micros)
 
 
-def worst_cost(order: IntervalOrder, vat_bp: BasisPoints) -> Micros:
+def worst_cost(order: IntervalOrder, purse: Purse) -> Micros:
     """
-    Return the most that an order can cost in an interval, in micros, rounded up.
+    Return the most that a firm order can cost in an interval, in micros, rounded up.
 
-    A purchase costs its limit and VAT on it; a sale costs where its limit is below zero.
+    A purchase costs its limit and VAT on it, and what the supplier asks to take it if that is below
+    zero; a sale costs what the supplier asks to deliver it, and its limit where that is below zero.
     """
     if order.side == Side.SELL:
-        return cost_ceil(order.energy_wh, MicrosPerKilowattHour(max(0, -order.limit)))
-    gross = max(0, order.limit) * (WHOLE_BP + vat_bp) * order.energy_wh
-    return Micros(-(-gross // (WHOLE_BP * 1_000)))
+        each = max(0, -order.limit) + max(0, purse.gives)
+        return cost_ceil(order.energy_wh, MicrosPerKilowattHour(each))
+    gross = max(0, order.limit) * (WHOLE_BP + purse.vat_bp) + max(0, -purse.takes) * WHOLE_BP
+    return Micros(-(-gross * order.energy_wh // (WHOLE_BP * 1_000)))
 
 
 def _meet(one: IntervalOrder, other: IntervalOrder) -> bool:

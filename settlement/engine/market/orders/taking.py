@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.errors import NotFound, WrongState
+from ledger.units import MicrosPerKilowattHour
+from settlement.engine.community import Rules
 from settlement.engine.intake import Message, Outcome, emit, take
 from settlement.engine.market.members import cap_at
 from settlement.engine.market.orders.delegating import delegates_of, member_party, trace_of
@@ -202,7 +204,17 @@ def _judge(service: Service, connection: Connection, given: IntervalOrder) -> No
     check_count(len(others))
     check_overlap(given, others, rules.interval_s)
     cap_micros = cap_at(connection, given.member, rules.start_s(given.first_interval))
-    check_cap(given, Purse(cap_micros, rules.vat_bp))
+    check_cap(
+        given, Purse(cap_micros, rules.vat_bp, _supplier_asks(rules, given), rules.residual_buys)
+    )
+
+
+def _supplier_asks(rules: Rules, given: IntervalOrder) -> MicrosPerKilowattHour:
+    """Return the most that the supplier asks in an order's intervals; of far ones, at any time."""
+    asked = rules.residual_sells
+    last = min(given.last_interval, max(asked, default=0))
+    known = [asked[one] for one in asked if given.first_interval <= one <= last]
+    return max(known or asked.values(), default=MicrosPerKilowattHour(0))
 
 
 def _cancel(

@@ -27,6 +27,12 @@ LENGTH_S = 900
 PURCHASE = IntervalOrder(
     "0x" + "aa" * 20, 1, 1, 100, 103, 1_500, 180_000, NOBODY, False, 103 * LENGTH_S, 0, nonce=7
 )
+
+
+def purse(cap_micros, *, gives=0, takes=0):
+    return Purse(cap_micros, 2_000, gives, takes)
+
+
 SALE = dataclasses.replace(PURCHASE, side=0, limit=180_001, nonce=8)
 
 
@@ -113,23 +119,35 @@ class TestCheckOverlap:
 class TestCheckCap:
     def test_refuses_a_firm_purchase_beyond_the_cap(self):
         # 1.5 kWh at 0.18 EUR and 20 % VAT.
-        assert worst_cost(PURCHASE, 2_000) == 324_000
-        check_cap(PURCHASE, Purse(324_000, 2_000))
+        assert worst_cost(PURCHASE, purse(0)) == 324_000
+        check_cap(PURCHASE, purse(324_000))
         with pytest.raises(OrderBeyondCapError) as caught:
-            check_cap(PURCHASE, Purse(323_999, 2_000))
+            check_cap(PURCHASE, purse(323_999))
         assert caught.value.code == "order_beyond_cap"
 
     def test_leaves_metered_orders_to_the_settlement(self):
-        check_cap(changed(quantity=0), Purse(0, 2_000))
+        check_cap(changed(quantity=0), purse(0))
 
-    def test_asks_nothing_of_a_sale_at_a_price(self):
-        check_cap(SALE, Purse(0, 2_000))
-
-    def test_asks_of_a_sale_what_its_seller_may_have_to_pay(self):
-        sale = dataclasses.replace(SALE, limit=-10_001)
-        check_cap(sale, Purse(15_002, 2_000))
+    def test_asks_of_a_sale_what_its_seller_owes_if_nothing_is_there(self):
+        """Else somebody sells what it has not, is paid for it at once, and owes the supplier."""
+        check_cap(SALE, purse(450_000, gives=300_000))
         with pytest.raises(OrderBeyondCapError):
-            check_cap(sale, Purse(15_001, 2_000))
+            check_cap(SALE, purse(449_999, gives=300_000))
+
+    def test_asks_of_a_sale_what_its_seller_may_have_to_pay_too(self):
+        sale = dataclasses.replace(SALE, limit=-10_001)
+        check_cap(sale, purse(15_002))
+        with pytest.raises(OrderBeyondCapError):
+            check_cap(sale, purse(15_001))
+        check_cap(sale, purse(465_002, gives=300_000))
+        with pytest.raises(OrderBeyondCapError):
+            check_cap(sale, purse(465_001, gives=300_000))
+
+    def test_asks_of_a_purchase_what_it_may_cost_not_to_use_it(self):
+        check_cap(PURCHASE, purse(339_000, takes=-10_000))
+        with pytest.raises(OrderBeyondCapError):
+            check_cap(PURCHASE, purse(338_999, takes=-10_000))
+        check_cap(PURCHASE, purse(324_000, takes=10_000))
 
     @given(st.integers(0, 1), st.integers(-(2**31), 2**31 - 1), st.integers(1, 2**40), st.data())
     def test_covers_every_price_within_the_limit(self, side, limit, energy_wh, data):
@@ -138,4 +156,4 @@ class TestCheckCap:
         price = data.draw(st.integers(low, high))
         vat_bp = data.draw(st.integers(0, 10_000)) if side else 0
         paid = (price if side else -price) * energy_wh * (10_000 + vat_bp)
-        assert worst_cost(order, vat_bp) * 10_000 * 1_000 >= paid
+        assert worst_cost(order, Purse(0, vat_bp, 0, 0)) * 10_000 * 1_000 >= paid

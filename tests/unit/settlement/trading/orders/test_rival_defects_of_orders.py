@@ -76,7 +76,7 @@ class TestDefect8ABuyerWithoutMoneyTraded:
     # D3A's buyer without tokens traded; its balance was -480, and nothing bounded it.
     def test_here_a_firm_order_beyond_the_cap_is_not_taken(self):
         with pytest.raises(OrderBeyondCapError):
-            check_cap(order(BUYER, 1, 1_000, 480), Purse(0, FEES.vat_bp))
+            check_cap(order(BUYER, 1, 1_000, 480), Purse(0, FEES.vat_bp, 0, 0))
 
     def test_here_who_has_nothing_buys_nothing(self):
         outcome = met(10_000, 200_000, spendable=0)
