@@ -13,7 +13,7 @@ import structlog
 
 from api.desk import Desk
 from ledger.clock import SteadyClock
-from ledger.errors import VoisinError
+from ledger.errors import Integrity, VoisinError
 from settlement.engine.clockwork import settles_now, tick
 from settlement.engine.service import Service
 
@@ -28,18 +28,26 @@ async def timekept(
     """
     Do what is due every two seconds while the block runs, and when an interval's last reading came.
 
-    An interval does not wait for the next pulse: its money moves as soon as its last meter spoke.
+    An interval does not wait for the next pulse: its money moves as soon as its last meter spoke. A
+    law that broke, or a mistake of ours, stops it and is told; it is never tried again.
     """
     if not isinstance(service.clock, SteadyClock):
         yield
         return
     task = asyncio.create_task(_keep(service, desk, readings_came))
+    task.add_done_callback(_stopped)
     try:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait((task,))
+
+
+def _stopped(task: asyncio.Task[None]) -> None:
+    """Tell whoever watches the process that time no longer passes, should it come to that."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        told = {"message": "the timekeeper stopped", "exception": fault}
+        task.get_loop().call_exception_handler(told)
 
 
 async def _keep(service: Service, desk: Desk, readings_came: asyncio.Event) -> None:
@@ -54,6 +62,8 @@ async def _keep(service: Service, desk: Desk, readings_came: asyncio.Event) -> N
         try:
             if due or await asyncio.to_thread(settles_now, service):
                 await desk.run(lambda: tick(service))
+        except Integrity:
+            raise
         except VoisinError as fault:
             # What could not be done now is due again at the next pulse.
             _LOG.warning("timekeeper", code=fault.code, detail=str(fault))
