@@ -181,7 +181,7 @@ class Replay:
             requested_wh=event.requested_wh,
         )
         driver = Driver(world.keys.drivers[event.driver], world.places, world.parameters)
-        opened = await driver.open_session(self._client, wish, now_s=event.at_s)
+        opened = await driver.open_session(self._client, wish, self._clock)
         station = self._stations[event.station]
         number = await station.start(event, opened.id_tag)
         self._memory.plugged[event.session] = Plugged(opened.id_tag, number)

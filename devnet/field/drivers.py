@@ -18,6 +18,7 @@ from contracts.typed_data import hash_struct
 from devnet.field.keys import Wallet
 from devnet.field.parameters import Parameters
 from devnet.field.service import Authorization, Places, authorize, post
+from ledger.clock import Clock
 from ledger.errors import Conflict, InvalidRequest
 from ledger.units import CENT_MICROS, Micros, UnixSeconds, WattHours, cost_ceil
 
@@ -208,12 +209,13 @@ class Driver:
         return authorize(authorization, self.wallet, self.places)
 
     async def open_session(
-        self, client: httpx2.AsyncClient, wish: Wish, *, now_s: UnixSeconds
+        self, client: httpx2.AsyncClient, wish: Wish, clock: Clock
     ) -> OpenSession:
         """
         Ask for a quote, check it, sign it, and open the session.
 
-        Doing it again at the same domain instant sends the same bytes and changes nothing (law L6).
+        The clock is read when the quote is there: a second may pass while it is made. Doing it
+        again at the same domain instant sends the same bytes and changes nothing (law L6).
 
         Raises
         ------
@@ -225,7 +227,7 @@ class Driver:
             If the service refuses the request or the session.
         """
         quote = read_quote(await post(client, QUOTES_PATH, self.ask(wish)))
-        self.check(quote, wish, now_s)
+        self.check(quote, wish, clock.now_s())
         opened = await post(client, SESSIONS_PATH, session_body(quote, wish, self.sign(quote)))
         return OpenSession(
             session_id="0x" + quote.session_id.hex(),

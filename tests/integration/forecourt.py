@@ -77,7 +77,7 @@ class Forecourt:
         world = self.here.world
         wish = Wish(name, key.meter_id, world.keys.operator.address_hex, WattHours(requested_wh))
         driver = Driver(next(self.drivers), world.places, world.parameters)
-        opened = self.runner.run(driver.open_session(self.client, wish, now_s=self.now_s))
+        opened = self.runner.run(driver.open_session(self.client, wish, self.here.clock))
         self.runner.run(self.here.running.desk.idle())
         return opened
 

@@ -96,7 +96,7 @@ class Street:
         world = self.here.world
         wish = Wish(name, key.meter_id, world.keys.operator.address_hex, WattHours(requested_wh))
         driver = Driver(next(self._drivers), world.places, world.parameters)
-        opened = await driver.open_session(self.client, wish, now_s=self.clock.now_s())
+        opened = await driver.open_session(self.client, wish, self.clock)
         await self.idle()
         self.drivers[opened.session_id] = driver
         return opened

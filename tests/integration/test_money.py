@@ -82,8 +82,7 @@ class Guest:
 
     async def opens(self):
         self.here.clock.set(self.arrival.at_s)
-        now_s = self.here.clock.now_s()
-        return await self.driver.open_session(self.client, self.wish, now_s=now_s)
+        return await self.driver.open_session(self.client, self.wish, self.here.clock)
 
     async def quoted(self):
         self.here.clock.set(self.arrival.at_s)

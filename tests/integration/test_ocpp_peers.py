@@ -150,7 +150,7 @@ class Session:
             requested_wh=self.arrival.requested_wh,
         )
         self.here.clock.set(self.arrival.at_s)
-        return await driver.open_session(client, wish, now_s=self.here.clock.now_s())
+        return await driver.open_session(client, wish, self.here.clock)
 
     def records(self, tag):
         """Return the record of each interval, and the one of the whole."""

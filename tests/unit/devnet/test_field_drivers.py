@@ -26,6 +26,7 @@ from devnet.field.drivers import (
 from devnet.field.keys import build_keys, wallet_of
 from devnet.field.parameters import load_parameters
 from devnet.field.service import Places, ServiceRefusedError
+from ledger.clock import ReplayClock
 
 WEEK, PARAMETERS = load_dataset(), load_parameters()
 KEYS = build_keys(WEEK, PARAMETERS, seed=1)
@@ -255,11 +256,11 @@ class TestSign:
         assert quote.terms.session_id == keccak(keccak(text) + b"".join(words))
 
 
-def opened(handle, wish=WISH):
+def opened(handle, wish=WISH, clock=None):
     async def run():
         transport = httpx2.MockTransport(handle)
         async with httpx2.AsyncClient(transport=transport, base_url="http://voisin") as client:
-            return await DRIVER.open_session(client, wish, now_s=NOW_S)
+            return await DRIVER.open_session(client, wish, clock or ReplayClock(NOW_S))
 
     return asyncio.run(run())
 
@@ -298,6 +299,17 @@ class TestOpenSession:
         opened(handle)
         opened(handle)
         assert bodies[:2] == bodies[2:]
+
+    def test_judges_the_quote_by_the_time_at_which_it_came(self):
+        """On the wall clock a second may pass while the service makes it."""
+        clock = ReplayClock(NOW_S - 1)
+
+        def handle(request):
+            clock.set(NOW_S)
+            document = answer() if request.url.path == "/api/quotes" else {"state": "open"}
+            return httpx2.Response(200, json=document)
+
+        assert opened(handle, clock=clock).state == "open"
 
     def test_signs_nothing_when_the_quote_differs(self):
         paths = []

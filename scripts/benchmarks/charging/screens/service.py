@@ -86,7 +86,7 @@ async def _open_all(
             driver = Driver(wallets[name], places_of(running), load_parameters())
             operator = keys.operator.address_hex
             wish = Wish(name, key.meter_id, operator, _REQUESTED_WH)
-            one = await driver.open_session(client, wish, now_s=service.clock.now_s())
+            one = await driver.open_session(client, wish, service.clock)
             stream = f"/api/sessions/{one.session_id}/live"
             seats.append(Seat(name, keys.passwords[name], one.id_tag, stream))
         await asyncio.wait_for(_all_open(running, client, seats), _OPENING_TIMEOUT_S)
