@@ -15,7 +15,7 @@ from settlement.metering.readings import Register
 from settlement.tables import lot, meter, party, reading, run_member, wallet
 from settlement.trading.allocation.points import Point, PointShare, shares_of
 from settlement.trading.origin.lots import Lot
-from settlement.trading.origin.shares import shared_out
+from settlement.trading.shares import shared_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Final
 from ledger.errors import Integrity
 from ledger.units import WattHours
 from settlement.trading.origin.lots import Lot
-from settlement.trading.origin.shares import shared_out
+from settlement.trading.shares import shared_out
 
 WHOLE_PPM: Final = 1_000_000
 """A coefficient of one, in millionths."""

@@ -6,9 +6,8 @@ left, zones as evenly as edges allow. Buyers come first here, which changes noth
 divides zones where buyers share, and sellers sell all, from those where sellers do.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -16,9 +15,8 @@ from ledger.units import MicrosPerKilowattHour, WattHours
 from settlement.trading.auction.columns import Column, Market, Side, by_zone
 from settlement.trading.auction.errors import NotClearedError
 from settlement.trading.auction.fairness import Room, fair_shares
+from settlement.trading.shares import shared_out
 from settlement.trading.zones import Zone, ZoneTree
-
-_Key = TypeVar("_Key", str, tuple[str, bool])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,8 +137,8 @@ def _split(
         for member, wishes in members.items()
     }
     totals = {member: WattHours(sum(wishes.values())) for member, wishes in asked.items()}
-    for member, share in pro_rata(totals, energy_wh).items():
-        for wish, part in pro_rata(asked[member], share).items():
+    for member, share in shared_out(energy_wh, totals).items():
+        for wish, part in shared_out(share, asked[member]).items():
             yield from _fill(side, members[member][wish], part)
 
 
@@ -155,12 +153,3 @@ def _fill(side: Side, rows: Iterable[int], energy_wh: WattHours) -> Iterable[tup
         share = WattHours(min(left, side.orders[row].energy_wh))
         yield row, share
         left = WattHours(left - share)
-
-
-def pro_rata(asked_wh: Mapping[_Key, WattHours], energy_wh: WattHours) -> dict[_Key, WattHours]:
-    """Split energy in proportion to what was asked, largest remainder first, then by key."""
-    total = sum(asked_wh.values())
-    parts = {key: divmod(asked * energy_wh, total) for key, asked in asked_wh.items()}
-    spare = energy_wh - sum(whole for whole, _ in parts.values())
-    luckier = set(sorted(parts, key=lambda key: (-parts[key][1], key))[:spare])
-    return {key: WattHours(whole + (key in luckier)) for key, (whole, _) in parts.items()}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from ledger.units import WattHours
-from settlement.trading.mechanisms.portions import in_proportion
 from settlement.trading.outcome import Book, Order, Trade
+from settlement.trading.shares import shared_out
 
 Place: TypeAlias = tuple[str, str]
 """A member and a zone."""
@@ -61,7 +61,7 @@ def filled(
             if not taken:
                 continue
             weights = {(orders[place].key, place): orders[place].energy_wh for place in places}
-            for (_, place), energy in in_proportion(taken, weights).items():
+            for (_, place), energy in shared_out(taken, weights).items():
                 fills[place] = energy
             left = WattHours(left - taken)
     return tuple(fills)

@@ -12,9 +12,9 @@ from settlement.trading.auction.parties import Party
 from settlement.trading.auction.wishes import Wish, Wishes
 from settlement.trading.mechanisms.fills import Place
 from settlement.trading.mechanisms.groups import Group
-from settlement.trading.mechanisms.portions import in_proportion
 from settlement.trading.mechanisms.rounds import Shares
 from settlement.trading.outcome import Order
+from settlement.trading.shares import shared_out
 from settlement.trading.zones import ZoneTree
 
 Pair = tuple[Place, Place, WattHours]
@@ -110,7 +110,7 @@ def _selling(shares: Shares) -> dict[str, dict[Place, WattHours]]:
     for source, left_wh in shares.left_wh.items():
         if left_wh and source.zone in taken:
             having[source.zone][source.producer, source.zone] = left_wh
-    return {zone: in_proportion(taken[zone], having[zone]) for zone in sorted(taken)}
+    return {zone: shared_out(taken[zone], having[zone]) for zone in sorted(taken)}
 
 
 def _sold(pool: dict[Place, WattHours], buyer: Place, energy_wh: WattHours) -> Iterator[Pair]:

@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 from ledger.units import WHOLE_BP, BasisPoints, MicrosPerKilowattHour, WattHours
 from settlement.trading.mechanisms.groups import Group, Source, Unit
 from settlement.trading.mechanisms.keys import Key, Row, Stage
-from settlement.trading.mechanisms.portions import in_proportion, total, up_to_need
+from settlement.trading.mechanisms.portions import total, up_to_need
+from settlement.trading.shares import shared_out
 
 Flows: TypeAlias = Mapping[tuple[Source, Unit], WattHours]
 """What each unit takes from each source, in Wh."""
@@ -119,7 +120,7 @@ class _Rounds:
         """Split a member's share over its units in proportion to what they need."""
         if len(units) == 1:
             return {units[0]: share_wh}
-        return in_proportion(share_wh, {unit: self.needs_wh[unit] for unit in units})
+        return shared_out(share_wh, {unit: self.needs_wh[unit] for unit in units})
 
     def _take(self, unit: Unit, offers: Mapping[Source, WattHours]) -> None:
         """Take what is offered, the lowest tolls first, no more than is needed."""
@@ -128,7 +129,7 @@ class _Rounds:
             by_toll[self.tolls[source.zone, unit.zone]][source] = energy
         for _, equal in sorted(by_toll.items()):
             wanted_wh = WattHours(min(self.needs_wh[unit], total(equal.values())))
-            for source, energy in in_proportion(wanted_wh, equal).items():
+            for source, energy in shared_out(wanted_wh, equal).items():
                 self.flows[source, unit] = WattHours(self.flows[source, unit] + energy)
                 self.left_wh[source] = WattHours(self.left_wh[source] - energy)
             self.needs_wh[unit] = WattHours(self.needs_wh[unit] - wanted_wh)
@@ -140,7 +141,7 @@ def _parts(
     """Return each member's part of the whole, no more than it needs."""
     parts = {member: part_bp for member, part_bp in row.items() if part_bp}
     parts[_NOBODY] = BasisPoints(WHOLE_BP - sum(parts.values()))
-    offered = in_proportion(energy_wh, {member: part for member, part in parts.items() if part})
+    offered = shared_out(energy_wh, {member: part for member, part in parts.items() if part})
     return {
         member: WattHours(min(offered[member], needs_wh[member]))
         for member in needs_wh

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ledger.units import WattHours
 from settlement.trading.origin.lots import Lot
-from settlement.trading.origin.shares import shared_out
+from settlement.trading.shares import shared_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def drawn_by_sessions(
         Energy of every session in the interval, by id, in Wh.
     """
     bought = sum(lot.covered_wh for lot in lots)
-    lacking = shared_out(min(bought, sum(sessions.values())), sessions)
+    taken_wh: int = min(bought, sum(sessions.values()))
+    lacking = shared_out(taken_wh, sessions)
     drawn: dict[str, list[Drawn]] = {session: [] for session in sorted(sessions)}
     for lot in sorted(lots, key=lambda one: (one.seller, one.leaf)):
         part = min(lot.covered_wh, sum(lacking.values()))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.units import WattHours
-from settlement.trading.origin.shares import shared_out
+from settlement.trading.shares import shared_out
 
 Pair = tuple[str, str]
 """Seller and buyer."""

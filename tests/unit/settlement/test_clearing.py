@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlement.trading.auction import Auction
-from settlement.trading.auction.margin import pro_rata
 from settlement.trading.outcome import Book, Order
+from settlement.trading.shares import shared_out
 from settlement.trading.zones import ZoneTree
 
 GRID = ZoneTree.single()
@@ -210,7 +210,7 @@ class TestProRata:
     def test_every_share_is_exact_but_for_one_unit_and_none_is_lost(self, wanted, data):
         total = sum(wanted.values())
         energy = data.draw(st.integers(0, total))
-        shares = pro_rata(wanted, energy)
+        shares = shared_out(energy, wanted)
         assert sum(shares.values()) == energy
         for member, share in shares.items():
             assert wanted[member] * energy // total <= share <= wanted[member]
@@ -224,10 +224,10 @@ class TestProRata:
     def test_the_remainder_goes_to_the_largest_fraction_then_by_member(self, wanted, data):
         total = sum(wanted.values())
         energy = data.draw(st.integers(0, total))
-        shares = pro_rata(wanted, energy)
+        shares = shared_out(energy, wanted)
         rank = sorted(wanted, key=lambda member: (-(wanted[member] * energy % total), member))
         got_one = [shares[member] - wanted[member] * energy // total for member in rank]
         assert got_one == sorted(got_one, reverse=True)
 
     def test_of_three_equals_the_first_by_name_gets_the_odd_one(self):
-        assert pro_rata({"c": 5, "a": 5, "b": 5}, 10) == {"c": 3, "a": 4, "b": 3}
+        assert shared_out(10, {"c": 5, "a": 5, "b": 5}) == {"c": 3, "a": 4, "b": 3}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from settlement.trading.origin.cars import drawn_by_sessions
 from settlement.trading.origin.lots import Lot, certified_wh, covered
-from settlement.trading.origin.shares import shared_out
+from settlement.trading.shares import shared_out
 
 NAMES = st.sampled_from([f"home-{n}" for n in range(6)])
 ENERGY = st.integers(0, 5_000)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.trading.mechanisms.portions import in_proportion, up_to_need
+from settlement.trading.mechanisms.portions import up_to_need
+from settlement.trading.shares import shared_out
 
 claims = st.dictionaries(
     st.sampled_from("abcdefg"), st.tuples(st.integers(0, 9), st.integers(0, 30)), max_size=7
@@ -15,13 +16,13 @@ claims = st.dictionaries(
 
 class TestInProportion:
     def test_gives_what_is_over_to_the_largest_fractions_then_to_the_first_names(self):
-        assert in_proportion(10, {"c": 1, "b": 1, "a": 1}) == {"a": 4, "b": 3, "c": 3}
-        assert in_proportion(10, {"a": 5, "b": 6}) == {"a": 5, "b": 5}
-        assert in_proportion(2, {"a": 1, "b": 2, "c": 2}) == {"a": 0, "b": 1, "c": 1}
+        assert shared_out(10, {"c": 1, "b": 1, "a": 1}) == {"a": 4, "b": 3, "c": 3}
+        assert shared_out(10, {"a": 5, "b": 6}) == {"a": 5, "b": 5}
+        assert shared_out(2, {"a": 1, "b": 2, "c": 2}) == {"a": 0, "b": 1, "c": 1}
 
     @given(st.integers(0, 500), st.dictionaries(st.text("abc"), st.integers(1, 99), min_size=1))
     def test_nobody_is_a_whole_watt_hour_away_from_the_exact_share(self, energy, weights):
-        shares = in_proportion(energy, weights)
+        shares = shared_out(energy, weights)
         assert sum(shares.values()) == energy
         for name, weight in weights.items():
             assert abs(shares[name] - Fraction(energy * weight, sum(weights.values()))) < 1

@@ -16,9 +16,9 @@ from settlement.trading.mechanisms.keys import (
     MatrixKey,
     StaticKey,
 )
-from settlement.trading.mechanisms.portions import in_proportion
 from settlement.trading.mechanisms.sharing import Sharing
 from settlement.trading.outcome import Book, Order, Trade
+from settlement.trading.shares import shared_out
 from settlement.trading.zones import Zone, ZoneTree
 from tests.unit.settlement.trading.books import (
     NAMES,
@@ -38,7 +38,7 @@ STREET = ZoneTree.single("street", local_toll=7)
 def rows(draw):
     weights = draw(st.dictionaries(st.sampled_from(BUYERS), st.integers(0, 9), max_size=5))
     whole = draw(st.integers(0, 10_000))
-    return in_proportion(whole, weights) if any(weights.values()) else weights
+    return shared_out(whole, weights) if any(weights.values()) else weights
 
 
 @st.composite
@@ -161,7 +161,7 @@ class TestEveryKey:
                     capacity[order.member] = capacity.get(order.member, 0) + order.energy_wh
             sold = energies([t for t in trades if t.seller_zone == zone.name], "seller")
             if sold:
-                fair = in_proportion(sum(sold.values()), capacity)
+                fair = shared_out(sum(sold.values()), capacity)
                 assert sold == {name: energy for name, energy in fair.items() if energy}
 
     @given(markets(capped=False), keys())
