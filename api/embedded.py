@@ -33,6 +33,7 @@ from api.settings import Settings
 from api.tls import tls_context
 from devnet.genesis import ClockProfile, Genesis
 from devnet.node.chain import Devnet
+from devnet.provider import InProcessProvider
 from devnet.server import listen, serve
 from ledger.clock import Clock, SteadyClock, SystemClock
 from ledger.store import LedgerStore, migrate, open_engine, open_readers
@@ -328,3 +329,8 @@ def _private_addresses(settings: Settings, host: str) -> bool:
 def web3_gateway(url: str) -> ChainGateway:
     """Return the gateway to a node by its JSON-RPC URL."""
     return Web3Gateway(url)
+
+
+def embedded_gateway(devnet: Devnet) -> ChainGateway:
+    """Return the gateway to the chain in this process, whose questions need no wire."""
+    return Web3Gateway(InProcessProvider(devnet))

@@ -20,7 +20,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
+from api.embedded import Running, Secrets, embedded_chain, embedded_gateway, open_service, serving
 from api.settings import Settings
 from ledger.clock import SystemClock
 from ledger.units import UnixSeconds
@@ -61,11 +61,11 @@ async def _street(
         loop.add_signal_handler(name, leaving.set)
     genesis_s = UnixSeconds(memory.born_s - _LEAD_S)
     host, port = place_to_listen
-    async with embedded_chain(directory, clock, genesis_s) as (_, node_url):
+    async with embedded_chain(directory, clock, genesis_s) as (devnet, _):
         opened = await asyncio.to_thread(
             open_service,
             directory,
-            web3_gateway(node_url),
+            embedded_gateway(devnet),
             clock,
             place.street_rules(),
             Secrets.derive(f"street {seed}"),

@@ -21,7 +21,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
+from api.embedded import Running, Secrets, embedded_chain, embedded_gateway, open_service, serving
 from api.settings import Settings
 from devnet.field.dataset import load_dataset
 from devnet.field.keys import build_keys
@@ -91,11 +91,11 @@ async def _demo(
     clock = ReplayClock(neighbourhood.clock_start(schedule, memory.played))
     rules = neighbourhood.rules(parameters, dataset)
     status = Status(clock, schedule, memory)
-    async with embedded_chain(directory, clock, genesis_s) as (devnet, node_url):
+    async with embedded_chain(directory, clock, genesis_s) as (devnet, _):
         opened = await asyncio.to_thread(
             open_service,
             directory,
-            web3_gateway(node_url),
+            embedded_gateway(devnet),
             clock,
             rules,
             Secrets.derive(f"seed {seed}"),

@@ -6,7 +6,7 @@ trip costs what the node and HTTP cost.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import requests
 from requests.utils import get_netrc_auth
@@ -81,18 +81,23 @@ class CallRevertedError(ChainError):
         """ABI-encoded custom error, or nothing."""
 
 
-class Web3Gateway:
-    """A node reached by JSON-RPC over HTTP."""
+class Provider(Protocol):
+    """How a node is asked; web3.py's providers are asked so."""
 
-    def __init__(self, url: str) -> None:
-        self._provider = HTTPProvider(
-            url,
-            request_kwargs={"timeout": _TIMEOUT_S},
-            session=_session(url),
-            exception_retry_configuration=ExceptionRetryConfiguration(
-                errors=(requests.ConnectionError,), retries=_RETRIES, method_allowlist=_ASKED_AGAIN
-            ),
-        )
+    def make_request(self, method: RPCEndpoint, params: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return what the node answers to one request."""
+        ...
+
+    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> Any:  # noqa: ANN401 - JSON
+        """Return what the node answers to several, in their order."""
+        ...
+
+
+class Web3Gateway:
+    """A node reached by JSON-RPC: by its URL over HTTP, or as a provider says."""
+
+    def __init__(self, node: str | Provider) -> None:
+        self._provider: Provider = _over_http(node) if isinstance(node, str) else node
 
     def identity(self) -> ChainIdentity:
         """Return chain id and genesis hash."""
@@ -284,6 +289,17 @@ class Web3Gateway:
         except (OSError, ValueError) as fault:
             raise ChainUnavailable(f"{method}: {fault}") from fault
         return _answer(method, answer)
+
+
+def _over_http(url: str) -> HTTPProvider:
+    return HTTPProvider(
+        url,
+        request_kwargs={"timeout": _TIMEOUT_S},
+        session=_session(url),
+        exception_retry_configuration=ExceptionRetryConfiguration(
+            errors=(requests.ConnectionError,), retries=_RETRIES, method_allowlist=_ASKED_AGAIN
+        ),
+    )
 
 
 def _session(url: str) -> requests.Session:

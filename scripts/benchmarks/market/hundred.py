@@ -17,7 +17,7 @@ from typing import Final
 import httpx2
 from sqlalchemy import select
 
-from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
+from api.embedded import Running, Secrets, embedded_chain, embedded_gateway, open_service, serving
 from devnet.field.gateways import SignedReading, post_readings
 from devnet.field.parameters import load_parameters
 from devnet.field.schedule import Schedule
@@ -74,8 +74,8 @@ async def _measure(directory: Path) -> list[int]:
     clock = ReplayClock(UnixSeconds(_BEGIN_S - _LEAD_S))
     async with AsyncExitStack() as stack:
         genesis_s = UnixSeconds(_BEGIN_S - _WEEK_S)
-        _, url = await stack.enter_async_context(embedded_chain(directory, clock, genesis_s))
-        gateway, secrets = web3_gateway(url), Secrets.derive("hundred")
+        devnet, _ = await stack.enter_async_context(embedded_chain(directory, clock, genesis_s))
+        gateway, secrets = embedded_gateway(devnet), Secrets.derive("hundred")
         opened = open_service(
             directory, gateway, clock, interval_rules(_BEGIN_S, INTERVALS), secrets
         )

@@ -13,7 +13,7 @@ from ocpp.v16 import call
 from ocpp.v16.datatypes import MeterValue
 from ocpp.v16.enums import ReadingContext, Reason
 
-from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
+from api.embedded import Running, Secrets, embedded_chain, embedded_gateway, open_service, serving
 from devnet.field.dataset import load_dataset
 from devnet.field.drivers import (
     QUOTES_PATH,
@@ -112,14 +112,14 @@ async def forecourt(directory: Path, count: int, stay: Stay = _USUAL) -> AsyncIt
     parameters, dataset = load_parameters(), load_dataset()
     clock = ReplayClock(_BEGIN_S)
     async with AsyncExitStack() as stack:
-        _, url = await stack.enter_async_context(
+        devnet, _ = await stack.enter_async_context(
             embedded_chain(directory, clock, UnixSeconds(_BEGIN_S - _WEEK_S))
         )
         tariffs = {} if stay.tariff is None else {_name(n): stay.tariff for n in range(count)}
         rules = replace(neighbourhood.rules(parameters, dataset), station_tariffs=tariffs)
         opened = open_service(
             directory,
-            web3_gateway(url),
+            embedded_gateway(devnet),
             clock,
             rules,
             Secrets.derive("forecourt"),

@@ -11,7 +11,7 @@ import httpx2
 import structlog
 import typer
 
-from api.embedded import Running, Secrets, embedded_chain, open_service, serving, web3_gateway
+from api.embedded import Running, Secrets, embedded_chain, embedded_gateway, open_service, serving
 from devnet.field.drivers import Driver, Wish
 from devnet.field.keys import Curve, FieldKeys, MeterKey, Role, meter_key, wallet_of
 from devnet.field.parameters import load_parameters
@@ -50,11 +50,11 @@ async def _serve(directory: Path, sessions: int) -> None:
         place.street_keys(_SEED), stations=meters, passwords={name: name * 2 for name in names}
     )
     genesis_s = UnixSeconds(born_s - _LEAD_S)
-    async with embedded_chain(directory, clock, genesis_s) as (_, node_url):
+    async with embedded_chain(directory, clock, genesis_s) as (devnet, _):
         opened = await asyncio.to_thread(
             open_service,
             directory,
-            web3_gateway(node_url),
+            embedded_gateway(devnet),
             clock,
             place.street_rules(),
             Secrets.derive("screens"),
