@@ -41,7 +41,7 @@ from ledger.store.lease import Lease
 from ledger.store.writer import Writer
 from ledger.tables import metadata as ledger_tables
 from ledger.units import UnixSeconds
-from settlement.chain.deployment import plan_deployment
+from settlement.chain.deployment import hold_settlement, plan_deployment
 from settlement.chain.gateway import ChainGateway
 from settlement.chain.identity import kept_identity
 from settlement.chain.indexer import Indexer
@@ -131,7 +131,8 @@ def open_service(
     ChainUnavailable
         If the node does not answer, and the database has not met its chain yet.
     WrongState
-        If the database's tables are of another version.
+        If the database's tables are of another version, or the rules settle other periods than its
+        contract.
     """
     # Who cannot open it must not keep others, or itself the next time, from it.
     with ExitStack() as undo:
@@ -146,7 +147,8 @@ def open_service(
             book.begin(connection, hmac.digest(secrets.salt, b"voisin/journal", hashlib.sha256))
             identity = kept_identity(connection) or gateway.identity()
             outbox = Outbox(secrets.signer, identity.chain_id)
-            contracts = plan_deployment(connection, outbox, rules.interval_s)
+            hold_settlement(connection, rules.interval_s, rules.settlement_s)
+            contracts = plan_deployment(connection, outbox, rules.settlement_s)
             newest_s = book.newest_s(connection)
         service = Service(
             database=engine,

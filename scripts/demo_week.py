@@ -12,6 +12,7 @@ import logging
 import shutil
 import signal
 import socket
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,10 +39,20 @@ from scripts.summary import Summary, show
 from scripts.sun import sunniest_car
 from scripts.verdict import roots_of, verify
 from settlement.engine.overview import overview
+from settlement.metering.periods import SettlementPeriod
 
 _DAY_S: Final = 86_400
 _SETUP_LEAD_S: Final = 7 * _DAY_S
 _MEMORY: Final = "replay.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """What is settled, and how."""
+
+    days: int
+    seed: int
+    settlement: SettlementPeriod
 
 
 def main(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -57,16 +68,21 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
         Path | None, typer.Option("--json", help="Write the summary for machines.")
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8_000,
+    settlement: Annotated[
+        SettlementPeriod, typer.Option(help="What one transaction on the chain settles.")
+    ] = SettlementPeriod.INTERVAL,
     setup_s: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Replay a real week and check every law; the dashboard stays open until Ctrl-C."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    directory = Settings().data_dir / f"week-{days}d-seed{seed}"
+    each = "" if settlement is SettlementPeriod.INTERVAL else f"-by-{settlement}"
+    directory = Settings().data_dir / f"week-{days}d-seed{seed}{each}"
     if fresh and directory.exists():
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     console = Console()
-    summary = uvloop.run(_demo(console, directory, (days, seed), port, (once, setup_s)))
+    week = _Week(days, seed, settlement)
+    summary = uvloop.run(_demo(console, directory, week, port, (once, setup_s)))
     if json_file is not None:
         json_file.write_text(json.dumps(summary.document(), indent=2) + "\n")
     if not summary.holds:
@@ -76,20 +92,20 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
 async def _demo(
     console: Console,
     directory: Path,
-    what: tuple[int, int],
+    week: _Week,
     port: int,
     ending: tuple[bool, int],
 ) -> Summary:
-    days, seed = what
+    seed = week.seed
     once, setup_s = ending
     parameters, dataset = load_parameters(), load_dataset()
     keys = build_keys(dataset, parameters, seed=seed)
-    schedule = build_schedule(dataset, parameters, seed=seed, days=days)
+    schedule = build_schedule(dataset, parameters, seed=seed, days=week.days)
     memory = Memory.load(directory / _MEMORY)
     _greet(console, memory, len(schedule.events))
     genesis_s = UnixSeconds(schedule.first_s - _SETUP_LEAD_S)
     clock = ReplayClock(neighbourhood.clock_start(schedule, memory.played))
-    rules = neighbourhood.rules(parameters, dataset)
+    rules = replace(neighbourhood.rules(parameters, dataset), settlement=week.settlement)
     status = Status(clock, schedule, memory)
     async with embedded_chain(directory, clock, genesis_s) as (devnet, _):
         opened = await asyncio.to_thread(

@@ -34,7 +34,7 @@ contract TradeLedger is TradeLedgerState, ReentrancyGuardTransient {
     }
 
     /// @param token Vetted token of 6 decimals with ERC-3009.
-    /// @param intervalLength Interval length, in seconds; divides an hour.
+    /// @param intervalLength Interval length, in seconds; divides an hour, or is a day.
     /// @param minimumBond Least bond with which runs are taken; may be 0.
     /// @param admin Administrator, first settler and first guardian.
     constructor(IERC3009Token token, uint64 intervalLength, uint64 minimumBond, address admin)

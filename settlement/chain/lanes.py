@@ -16,7 +16,8 @@ CENT: Final = 10_000
 """Micros of a cent; the contract keeps caps in whole cents."""
 EXIT_WAIT_S: Final = 7 * 86_400
 """The longest that the contract makes a request wait for the settler, in seconds."""
-_RUNS_PER_INTERVAL: Final = 2
+_RUNS_PER_PERIOD: Final = 2
+_HOUR_S: Final = 3_600
 
 _SLOT_BYTES: Final = 3
 _DELTA_BYTES: Final = 5
@@ -32,9 +33,13 @@ class DeltaTooLargeError(Integrity):
         super().__init__("delta_too_large", f"a run moves {micros} micros in lane {lane}")
 
 
-def runs_kept(interval_s: int) -> int:
-    """Return of how many runs the contract keeps the root: a week's intervals, corrected once."""
-    return _RUNS_PER_INTERVAL * EXIT_WAIT_S // interval_s
+def runs_kept(settlement_s: int) -> int:
+    """
+    Return of how many runs the contract keeps the root: a week's periods, corrected once.
+
+    Where periods are longer than an hour, as many as a week has hours, corrected once.
+    """
+    return _RUNS_PER_PERIOD * EXIT_WAIT_S // min(settlement_s, _HOUR_S)
 
 
 def pack(deltas: Mapping[int, int]) -> bytes:

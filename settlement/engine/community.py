@@ -7,6 +7,7 @@ from ledger.units import BasisPoints, MicrosPerKilowattHour, UnixSeconds, WattHo
 from settlement.metering.homes.counting import Estimates
 from settlement.metering.intervals import IntervalIndex, end_s, interval_of, start_s
 from settlement.metering.local_time import LocalTime, time_zone
+from settlement.metering.periods import PeriodIndex, SettlementPeriod
 from settlement.pricing.tariffs import Tariff
 from settlement.trading.auction import Auction
 from settlement.trading.outcome import Mechanism
@@ -71,6 +72,8 @@ class Rules:
     """How long late readings of an interval are gathered before it is corrected, in seconds."""
     correction_window_s: int = 5 * 86_400
     """How long after its end an interval takes readings, in seconds; then it is final."""
+    settlement: SettlementPeriod = SettlementPeriod.INTERVAL
+    """How many intervals the chain settles at once."""
 
     @property
     def tree(self) -> ZoneTree:
@@ -102,6 +105,20 @@ class Rules:
     def end_s(self, interval: int) -> UnixSeconds:
         """Return the first instant after an interval, in Unix seconds."""
         return end_s(IntervalIndex(interval), self.interval_s)
+
+    @property
+    def settlement_s(self) -> int:
+        """Length of a settlement period, in seconds."""
+        return self.settlement.length_s(self.interval_s)
+
+    def period_of(self, interval: int) -> PeriodIndex:
+        """Return the settlement period that holds an interval; the contract calls it interval."""
+        return PeriodIndex(self.start_s(interval) // self.settlement_s)
+
+    def intervals_of(self, period: int) -> range:
+        """Return the intervals of a settlement period."""
+        each = self.settlement_s // self.interval_s
+        return range(period * each, (period + 1) * each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, Text, case, cast, func, literal, sele
 from settlement.engine.service import Service
 from settlement.tables import (
     block,
+    chain_run,
     intent,
     latency,
     line,
@@ -182,11 +183,13 @@ def _intervals(service: Service, connection: Connection) -> list[dict[str, Any]]
         .group_by(run.c.interval)
         .subquery()
     )
-    key = literal("settle/") + cast(run.c.run, Text)
+    key = literal("settle/") + cast(chain_run.c.number, Text)
+    taken = run.c.run.between(chain_run.c.first_run, chain_run.c.last_run)
     rows = connection.execute(
         select(run, whole, run_state.c.state, intent.c.hash)
         .join(whole, whole.c.newest == run.c.run)
         .join(run_state, run_state.c.run == run.c.run)
+        .join(chain_run, taken, isouter=True)
         .join(intent, intent.c.business_key == key, isouter=True)
         .order_by(run.c.interval.desc())
     ).mappings()

@@ -17,7 +17,7 @@ from settlement.engine.agreement import agree
 from settlement.engine.grid.issuing import issue_certificates
 from settlement.engine.intake import emit
 from settlement.engine.service import Service
-from settlement.tables import lane, run, run_state
+from settlement.tables import chain_run, lane, run, run_state
 
 Handler = Callable[[Service, Connection, FinalEvent], None]
 
@@ -98,14 +98,38 @@ def _bond_released(service: Service, connection: Connection, event: FinalEvent) 
 
 
 def _interval_settled(service: Service, connection: Connection, event: FinalEvent) -> None:
-    """Post every pending transfer of the run."""
+    """Post every pending transfer of the runs that the contract has taken as one."""
     body = event.arguments
     number = int(body["run"])
-    row = connection.execute(select(run.c.interval, run.c.root).where(run.c.run == number)).one()
-    agree(f"root of run {number}", "0x" + row.root.hex(), body["root"])
-    trace_id = f"{service.rules.community_id}/{row.interval}/{number}"
-    pending = service.book.open_holds(connection, trace_id)
-    posts = tuple(
+    taken = connection.execute(select(chain_run).where(chain_run.c.number == number)).one()
+    agree(f"root of chain run {number}", "0x" + taken.root.hex(), body["root"])
+    runs = connection.execute(
+        select(run.c.run, run.c.interval, run.c.root)
+        .where(run.c.run.between(taken.first_run, taken.last_run))
+        .order_by(run.c.run)
+    )
+    for row in runs.all():
+        trace_id = f"{service.rules.community_id}/{row.interval}/{row.run}"
+        posts = _posts(service, connection, trace_id)
+        if posts:
+            service.book.submit(connection, posts, at_s=event.at_s).unwrap()
+        connection.execute(
+            update(run_state).where(run_state.c.run == row.run).values(state="final")
+        )
+        emit(
+            connection,
+            "interval_settled",
+            trace_id=trace_id,
+            at_s=event.at_s,
+            root="0x" + row.root.hex(),
+            chain_run=number,
+            transaction=event.transaction_hash,
+        )
+        issue_certificates(service, connection, row.run)
+
+
+def _posts(service: Service, connection: Connection, trace_id: str) -> tuple[Transfer, ...]:
+    return tuple(
         Transfer(
             id=TransferId(f"{hold.id}/post"),
             kind=Kind.POST,
@@ -116,20 +140,8 @@ def _interval_settled(service: Service, connection: Connection, event: FinalEven
             trace_id=trace_id,
             pending_id=hold.id,
         )
-        for hold in pending
+        for hold in service.book.open_holds(connection, trace_id)
     )
-    if posts:
-        service.book.submit(connection, posts, at_s=event.at_s).unwrap()
-    connection.execute(update(run_state).where(run_state.c.run == number).values(state="final"))
-    emit(
-        connection,
-        "interval_settled",
-        trace_id=trace_id,
-        at_s=event.at_s,
-        root=body["root"],
-        transaction=event.transaction_hash,
-    )
-    issue_certificates(service, connection, number)
 
 
 def _checkpoint_anchored(service: Service, connection: Connection, event: FinalEvent) -> None:

@@ -5,11 +5,11 @@ Evidence (``inbox``, ``refusal``, ``event``, ``reading``, ``mandate``, ``slice``
 ``attempt``, ``tariff``, ``station_event``, ``charge_line``, ``cdr``, ``rejudged``,
 ``signed_record``, ``kept_report``, ``market_order``, ``market_order_end``, ``delegation``,
 ``participation``, ``late_reading``, ``final_interval``, ``statement``, ``zone_rule``,
-``run_member``, ``run_zone``, ``lot``, ``membership_step``) is written once; triggers refuse to
-change or delete it. ``session``, ``intent``, ``lane``, ``run_state`` and ``certificate`` say where
-something stands now and may move on; every step they take is an event. ``dirty_interval`` says
-which intervals wait for a correction. ``register_head`` repeats the newest ``reading`` of each
-register, and moves with it.
+``run_member``, ``run_zone``, ``lot``, ``membership_step``, ``chain_run``) is written once; triggers
+refuse to change or delete it. ``session``, ``intent``, ``lane``, ``run_state`` and ``certificate``
+say where something stands now and may move on; every step they take is an event.
+``dirty_interval`` says which intervals wait for a correction. ``register_head`` repeats the newest
+``reading`` of each register, and moves with it.
 ``waiting_report`` names the kept reports of stations that are still to be judged. ``subscriber`` is
 who is told of events, and how far it was told.
 ``latency`` holds wall times for display and never enters the journal.
@@ -51,6 +51,7 @@ from settlement.tables.grid import (
     zone_rule,
 )
 from settlement.tables.market import (
+    chain_run,
     delegation,
     line,
     market_order,
@@ -101,6 +102,7 @@ IMMUTABLE: Final = (
     "late_reading",
     "final_interval",
     "statement",
+    "chain_run",
 )
 """Tables whose rows may neither change nor go; triggers see to it."""
 
@@ -111,6 +113,7 @@ __all__ = [
     "break_",
     "cdr",
     "certificate",
+    "chain_run",
     "charge_line",
     "delegation",
     "dirty_interval",

@@ -44,6 +44,22 @@ run_state = Table(
     Column("state", Text, nullable=False),
 )
 
+# What the contract knows as a run: the runs of a settlement period, under one root.
+chain_run = Table(
+    "chain_run",
+    metadata,
+    Column("number", Int, primary_key=True, autoincrement=False),
+    Column("period", Int, nullable=False),
+    # The chain run that a correction amends.
+    Column("amends", Int),
+    Column("first_run", Int, ForeignKey("run.run"), nullable=False),
+    Column("last_run", Int, ForeignKey("run.run"), nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("at_s", Int, nullable=False),
+    UniqueConstraint("last_run", name="uq_chain_run"),
+    Index("ix_chain_run_period", "period"),
+)
+
 line = Table(
     "line",
     metadata,

@@ -198,8 +198,10 @@ class TestRing:
 
 
 class TestIntervalLength:
-    @pytest.mark.parametrize("length", [0, 7, 1_800 + 1, 3_601, 7_200, 2**64 - 1])
-    def test_that_does_not_divide_an_hour_is_refused(self, world, length):
+    @pytest.mark.parametrize(
+        "length", [0, 7, 1_800 + 1, 3_601, 7_200, 86_399, 2 * 86_400, 2**64 - 1]
+    )
+    def test_that_does_not_divide_an_hour_and_is_no_day_is_refused(self, world, length):
         data = creation("TradeLedger", world.token.address, length, 0, world.owner.address)
         made = Call(sender=NOBODY, data=data, gas=GAS)
         done = attempt(world.node.scratch(world.node.head_number), made)
@@ -207,7 +209,9 @@ class TestIntervalLength:
         assert refused.error == "TradeLedger_BadIntervalLength"
         assert refused.arguments == {"intervalLength": length}
 
-    @pytest.mark.parametrize(("length", "kept"), [(60, 20_160), (1_800, 672), (3_600, 336)])
+    @pytest.mark.parametrize(
+        ("length", "kept"), [(60, 20_160), (1_800, 672), (3_600, 336), (86_400, 336)]
+    )
     def test_says_how_many_runs_are_kept(self, world, length, kept):
         trade = world.create("TradeLedger", world.token.address, length, 0, world.owner.address)
         assert world.get(trade, "RUNS_KEPT") == kept

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.dependencies import Context
 from api.embedded import Secrets, embedded_chain, open_service, serving, web3_gateway
@@ -65,9 +65,11 @@ def context_of(service, desk, started=None):
 
 
 @contextlib.asynccontextmanager
-async def community(directory, kind=Replay, *, played=False, database=""):
+async def community(directory, kind=Replay, *, played=False, database="", **chosen):
     """
     Open a community of one day in ``directory``, its field played by ``kind``.
+
+    ``chosen`` are rules of its own.
 
     ``played`` says that the directory holds the day settled already, by ``scripts.demo_week``.
     """
@@ -76,7 +78,7 @@ async def community(directory, kind=Replay, *, played=False, database=""):
     schedule = build_schedule(dataset, parameters, seed=SEED, days=1)
     first = len(schedule.events) if played else 0
     clock = ReplayClock(neighbourhood.clock_start(schedule, first))
-    rules = neighbourhood.rules(parameters, dataset)
+    rules = replace(neighbourhood.rules(parameters, dataset), **chosen)
     async with contextlib.AsyncExitStack() as stack:
         devnet, url = await stack.enter_async_context(
             embedded_chain(directory, clock, schedule.first_s - LEAD_S)

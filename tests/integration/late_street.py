@@ -43,8 +43,9 @@ FEEDER = "feeder-head"
 class LateStreet:
     """Homes of which some are busy and the others stand still, and the feeder head before them."""
 
-    def __init__(self, here, directory, node):
+    def __init__(self, here, directory, node, **chosen):
         self.here, self.clock = here, here.clock
+        self.chosen = chosen
         self.world, self.directory, self.node = here.world, directory, node
         self.keys = here.world.keys
         self.homes = tuple(self.keys.homes)
@@ -65,7 +66,7 @@ class LateStreet:
     def restart(self):
         if self.opened is not None:
             self.opened.close()
-        rules = neighbourhood.rules(self.world.parameters, load_dataset())
+        rules = replace(neighbourhood.rules(self.world.parameters, load_dataset()), **self.chosen)
         first = rules.interval_of(self.world.schedule.first_s)
         rules = replace(
             rules,
@@ -225,17 +226,21 @@ def _given(said):
 
 
 @contextlib.contextmanager
-def late_street(directory, *, begin_s=0):
-    """Open a street whose members have joined, and whose meters have spoken once, at an instant."""
+def late_street(directory, *, begin_s=0, **chosen):
+    """
+    Open a street whose members have joined, and whose meters have spoken once, at an instant.
+
+    ``chosen`` are rules of its own.
+    """
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
-        here = runner.run(stack.enter_async_context(community(directory)))
+        here = runner.run(stack.enter_async_context(community(directory, **chosen)))
         runner.run(stack.aclose())
         chain = embedded_chain(directory, here.clock, here.world.schedule.first_s - LEAD_S)
         _, node = runner.run(stack.enter_async_context(chain))
         # Moving in took a block a second at one instant of the clock, which has to catch up.
         here.clock.set(UnixSeconds(max(here.clock.now_s() + HOUR_S, begin_s - 1)))
-        found = LateStreet(here, directory, node)
+        found = LateStreet(here, directory, node, **chosen)
         try:
             yield found
         finally:

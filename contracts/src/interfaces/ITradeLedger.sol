@@ -5,7 +5,8 @@ pragma solidity 0.8.37;
 /// @notice Holds the money of a community's members and settles their intervals: consecutive runs
 /// of deltas that sum to zero, within each member's own cap and funds, under a root that commits to
 /// every account. All amounts are micros of the token, caps are whole cents (10,000 micros), all
-/// instants are Unix seconds, and interval `n` is `[n, n + 1)` times the interval length.
+/// instants are Unix seconds, and interval `n` is `[n, n + 1)` times the interval length. An interval
+/// is what is settled at once: one of those that the community trades in, or an hour or a day of them.
 interface ITradeLedger {
     /// @notice Emitted when a member joins; `id` is its place in the runs' deltas.
     event Joined(address indexed member, uint32 id, uint64 capMicros, uint64 amountMicros);
@@ -38,7 +39,7 @@ interface ITradeLedger {
     /// @notice Emitted when entries are paused, or go on.
     event EntriesPaused(bool paused);
 
-    /// @notice Thrown when the interval length does not divide an hour.
+    /// @notice Thrown when the interval length does not divide an hour and is not a day.
     error TradeLedger_BadIntervalLength(uint64 intervalLength);
     /// @notice Thrown when a guardian has paused entries.
     error TradeLedger_EntriesPaused();

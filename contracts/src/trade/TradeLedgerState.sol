@@ -65,7 +65,8 @@ abstract contract TradeLedgerState is ITradeLedger, AccessControl {
 
     /// @notice Token of all balances.
     IERC3009Token public immutable TOKEN;
-    /// @notice Interval length, in seconds.
+    /// @notice Length of an interval, in seconds: of what is settled at once, be it one interval of
+    /// trading, an hour or a day.
     uint64 public immutable INTERVAL_LENGTH;
     /// @notice How many runs stay provable.
     uint64 public immutable RUNS_KEPT;
@@ -87,11 +88,13 @@ abstract contract TradeLedgerState is ITradeLedger, AccessControl {
 
     constructor(IERC3009Token token, uint64 intervalLength, uint64 minimumBond, address admin) {
         // Check: the week is a whole number of intervals.
-        require(intervalLength != 0 && 1 hours % intervalLength == 0, TradeLedger_BadIntervalLength(intervalLength));
+        bool dividesAnHour = intervalLength != 0 && 1 hours % intervalLength == 0;
+        require(dividesAnHour || intervalLength == 1 days, TradeLedger_BadIntervalLength(intervalLength));
 
         TOKEN = token;
         INTERVAL_LENGTH = intervalLength;
-        RUNS_KEPT = RUNS_PER_INTERVAL * EXIT_WAIT / intervalLength;
+        // A day is corrected more than once, so its runs have as many places as an hour's.
+        RUNS_KEPT = RUNS_PER_INTERVAL * EXIT_WAIT / (dividesAnHour ? intervalLength : 1 hours);
         MINIMUM_BOND = minimumBond;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(SETTLER_ROLE, admin);

@@ -8,7 +8,7 @@ from ledger.accounts import AccountId
 from scripts.campaigns.simulator.following import DivergedError, Follower
 from scripts.campaigns.simulator.model import Model
 from settlement.engine.service import Service
-from settlement.tables import run_state, session
+from settlement.tables import chain_run, run_state, session
 
 _STATES = {
     "open": {"open", "charging", "held", "closing"},
@@ -43,11 +43,12 @@ def compare_books(service: Service, follower: Follower) -> None:
             }
             _same(prefix, wanted, found)
         _compare_sessions(connection, model)
-        runs = connection.execute(
-            select(func.count()).select_from(run_state).where(run_state.c.state == "final")
-        ).scalar_one()
+        taken = select(func.count(chain_run.c.number)).join(
+            run_state, run_state.c.run == chain_run.c.last_run
+        )
+        runs = connection.execute(taken.where(run_state.c.state == "final")).scalar_one()
         if runs != model.runs:
-            raise DivergedError(f"{runs} runs are final, {model.runs} are in the chain")
+            raise DivergedError(f"{runs} chain runs are final, {model.runs} are in the chain")
 
 
 def compare_chain(service: Service, model: Model) -> None:

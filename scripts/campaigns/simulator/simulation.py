@@ -28,7 +28,14 @@ from scripts.campaigns.simulator.world.disk import Disk
 from scripts.campaigns.simulator.world.field import Field
 from scripts.campaigns.simulator.world.hands import Hands
 from scripts.campaigns.simulator.world.setting import BEGIN_S
-from scripts.campaigns.simulator.world.template import begin, open_service, places_of, template
+from scripts.campaigns.simulator.world.template import (
+    Manner,
+    begin,
+    open_service,
+    places_of,
+    settlement_of,
+    template,
+)
 from settlement.audit.laws import check_laws
 from settlement.audit.reconciliation.breaks import Break
 from settlement.audit.reconciliation.reconciler import Reconciler
@@ -69,10 +76,11 @@ class Simulation:
         self.taken = 0
         """Steps taken."""
         self.dice: Final = Random(seed)  # noqa: S311 - dice, not secrets
-        self.depth: Final = self.dice.choice(_DEPTHS)
-        self.disk: Final = Disk(template().disk)
+        settlement = settlement_of(seed)
+        self.manner: Final = Manner(settlement, self.dice.choice(_DEPTHS))
+        self.disk: Final = Disk(template(settlement).disk)
         self.clock: Final = ReplayClock(BEGIN_S)
-        self.node: Final = begin(self.disk, self.clock)
+        self.node: Final = begin(self.disk, self.clock, settlement)
         self.faults: Final = Faults(self.disk, self.dice)
         self.counted: Final = self.faults.counted
         self._gateway: Final = WiredGateway(Wire(self.node, self.faults.at_question))
@@ -89,7 +97,7 @@ class Simulation:
             self.dice, self.clock, self.field, places_of(service), self.counted
         )
         self.meddlers: Final = Meddlers(
-            self.node, self.hands, self.field, self.dice, self.counted, self.depth
+            self.node, self.hands, self.field, self.dice, self.counted, self.manner.depth
         )
         self._moves: Final = self._all_moves()
 
@@ -159,7 +167,7 @@ class Simulation:
         rounds, waiting = 0, True
         while waiting:
             self.node.mine_pool()
-            self.node.devnet.mine(self.depth + 1)
+            self.node.devnet.mine(self.manner.depth + 1)
             waiting = bool(advance(service))
             rounds += 1
             if waiting and rounds == _ROUNDS:
@@ -243,7 +251,7 @@ class Simulation:
         return self._service
 
     def _opened(self) -> Service:
-        return open_service(self.disk.here, self._gateway, self.clock, self.depth)
+        return open_service(self.disk.here, self._gateway, self.clock, self.manner)
 
     def _reconciler_of(self, service: Service) -> Reconciler:
         """Return what compares the books of this life with meters and chain."""

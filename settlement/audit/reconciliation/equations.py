@@ -125,8 +125,10 @@ EQUATIONS: Final[Mapping[Equation, About]] = {
         owner="grid operator",
     ),
     Equation.ROOTS: About(
-        what="recomputed root = anchored root, of each run and of each checkpoint of the log",
-        ledger="the run settled again from signed inputs; table `checkpoint`",
+        what="recomputed root = anchored root, of each run, of each settlement period and of each "
+        "checkpoint of the log",
+        ledger="the run settled again from signed inputs, and the root over those of its period; "
+        "table `checkpoint`",
         other="`IntervalSettled`, `CheckpointAnchored`, `TradeLedger.rootOf` of the newest run",
         touched="runs made or final, checkpoints anchored",
         owner="service; chain operator for `rootOf`",

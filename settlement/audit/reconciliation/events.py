@@ -57,10 +57,14 @@ def _claims(scope: Scope, event: FinalEvent) -> Claims:
 
 
 def _settled(scope: Scope, event: FinalEvent) -> Claims:
-    """Return the posts of a run: every hold of its own, whole."""
-    trace_id = scope.run_traces.get(int(event.arguments["run"]), "")
+    """Return the posts of every run that was taken: every hold of its own, whole."""
+    taken = scope.chain_runs.get(int(event.arguments["run"]), ())
+    traces = [scope.run_traces[row["run"]] for row in taken]
     return {
-        f"{row['id']}/post": row["amount"] for row in scope.of(trace_id) if row["kind"] == "pending"
+        f"{row['id']}/post": row["amount"]
+        for trace_id in traces
+        for row in scope.of(trace_id)
+        if row["kind"] == "pending"
     }
 
 

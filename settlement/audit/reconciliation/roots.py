@@ -8,27 +8,31 @@ from ledger.tables import checkpoint
 from settlement.audit.reconciliation.equations import Comparison, Equation, Owner
 from settlement.audit.reconciliation.scope import Scope, run_trace
 from settlement.engine.service import Service
+from settlement.trading.tree import merkle_root
 
 
 def of_run(
     service: Service, scope: Scope, row: RowMapping, recomputed: bytes
 ) -> Iterator[Comparison]:
     """E8: the run settled again from signed inputs, as stored and as anchored: one root."""
-    event = scope.settled.get(row["run"])
     trace_id = run_trace(service, row)
     stored, again = ("0x" + one.hex() for one in (row["root"], recomputed))
     yield Comparison(Equation.ROOTS, trace_id, again, stored, Owner.SERVICE, "recomputed, stored")
-    if event is not None:
+    number = scope.taken_in.get(row["run"])
+    if number is not None:
         anchored = f"{trace_id}/anchored"
-        said = event.arguments["root"]
-        yield Comparison(Equation.ROOTS, anchored, again, said, Owner.SERVICE, "recomputed, told")
+        taken = scope.chain_runs[number]
+        roots = [recomputed if one["run"] == row["run"] else one["root"] for one in taken]
+        whole = "0x" + merkle_root(roots).hex()
+        said = scope.told[number].arguments["root"]
+        yield Comparison(Equation.ROOTS, anchored, whole, said, Owner.SERVICE, "recomputed, told")
 
 
 def of_newest(service: Service, scope: Scope) -> Iterator[Comparison]:
     """E8: the contract holds the root that its newest event told."""
-    if not scope.settled:
+    if not scope.told:
         return
-    number, event = max(scope.settled.items())
+    number, event = max(scope.told.items())
     trade = service.contracts.trade
     asked = ((trade.address, trade.encode("rootOf", number)),)
     [answer] = service.gateway.calls_at(scope.height, asked)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
@@ -15,7 +16,7 @@ from settlement.audit.books import HELD
 from settlement.chain.indexer import FinalEvent
 from settlement.engine.service import Service
 from settlement.pricing.statements import Rail
-from settlement.tables import block, charge_line, lane, observed, run, session
+from settlement.tables import block, chain_run, charge_line, lane, observed, run, session
 
 _SESSION_ID_LENGTH: Final = 66
 _INVOICED_VAT: Final = (
@@ -94,6 +95,8 @@ class Scope:
     """Runs to settle again: made since, or become final, or broken, in order."""
     run_traces: Mapping[int, str]
     """Trace ids by run, of those and, in a pass over everything, of all."""
+    chain_runs: Mapping[int, tuple[RowMapping, ...]]
+    """The runs that the contract took as one, in order, by the number of each event of those."""
     amended: Mapping[int, tuple[RowMapping, ...]]
     """The runs of the same interval before each of those runs, by run."""
     sessions: tuple[RowMapping, ...]
@@ -110,11 +113,14 @@ class Scope:
         return self.traced.get(trace_id, ())
 
     @cached_property
-    def settled(self) -> Mapping[int, FinalEvent]:
-        """What the chain said of runs that became final, by run."""
-        return {
-            int(one.arguments["run"]): one for one in self.events if one.name == "IntervalSettled"
-        }
+    def told(self) -> Mapping[int, FinalEvent]:
+        """What the chain said of chain runs that became final, by their numbers."""
+        return _told(self.events)
+
+    @cached_property
+    def taken_in(self) -> Mapping[int, int]:
+        """The number of the chain run that took a run, by run, of those that became final."""
+        return {row["run"]: number for number, rows in self.chain_runs.items() for row in rows}
 
 
 def run_trace(service: Service, row: RowMapping) -> str:
@@ -129,7 +135,8 @@ def collect_scope(
     since, until, whole = span.since, span.until, span.whole
     moved = tuple(_transfers(connection, transfer.c.seq > since.seq, transfer.c.seq <= until.seq))
     events = tuple(_events(connection, since.height, until.height))
-    runs = tuple(_runs(connection, span, events, broken))
+    chain_runs = _chain_runs(connection, _told(events))
+    runs = tuple(_runs(connection, span, chain_runs, broken))
     session_ids = _session_ids(moved, events, broken)
     sessions = tuple(_sessions(connection, whole=whole, wanted=session_ids))
     run_traces = {
@@ -150,6 +157,7 @@ def collect_scope(
         events=events,
         runs=runs,
         run_traces=run_traces,
+        chain_runs=chain_runs,
         amended=amended,
         sessions=sessions,
         traced=_traced(connection, moved if whole else None, traces),
@@ -188,11 +196,35 @@ def _events(connection: Connection, after: int, until: int) -> Iterator[FinalEve
         )
 
 
+def _told(events: tuple[FinalEvent, ...]) -> dict[int, FinalEvent]:
+    return {int(one.arguments["run"]): one for one in events if one.name == "IntervalSettled"}
+
+
+def _chain_runs(
+    connection: Connection, numbers: Collection[int]
+) -> dict[int, tuple[RowMapping, ...]]:
+    """Return the runs of each chain run, in order; none of one that is not ours."""
+    if not numbers:
+        return {}
+    taken = run.c.run.between(chain_run.c.first_run, chain_run.c.last_run)
+    rows = connection.execute(
+        select(chain_run.c.number, run.c.run, run.c.interval, run.c.root)
+        .join(run, taken)
+        .where(chain_run.c.number.between(min(numbers), max(numbers)))
+        .order_by(run.c.run)
+    ).mappings()
+    by_number = groupby(rows, key=lambda row: int(row["number"]))
+    return {number: tuple(found) for number, found in by_number if number in numbers}
+
+
 def _runs(
-    connection: Connection, span: Span, events: tuple[FinalEvent, ...], broken: Collection[str]
+    connection: Connection,
+    span: Span,
+    chain_runs: Mapping[int, tuple[RowMapping, ...]],
+    broken: Collection[str],
 ) -> Iterator[RowMapping]:
     """Return the runs to look at; in a pass over everything, not those that became final before."""
-    settled = {int(one.arguments["run"]) for one in events if one.name == "IntervalSettled"}
+    settled = {row["run"] for rows in chain_runs.values() for row in rows}
     named = {one for one in settled if one > span.runs_since} if span.whole else settled
     for subject in broken:
         parts = subject.split("/")

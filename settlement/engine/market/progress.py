@@ -4,6 +4,7 @@ from sqlalchemy import Connection, func, select
 
 from ledger.units import UnixSeconds
 from settlement.engine.service import Service
+from settlement.metering.periods import PeriodIndex
 from settlement.tables import reading, run
 
 
@@ -19,15 +20,23 @@ def due_intervals(service: Service, connection: Connection) -> tuple[int, ...]:
     return tuple(one for one in known if one in rules.residual_sells)
 
 
-def settled_through(service: Service, connection: Connection, interval: int) -> int:
+def settled_through(service: Service, connection: Connection) -> PeriodIndex:
     """
-    Return the interval up to which none is due any more once ``interval`` is settled.
+    Return the settlement period up to which no interval is due any more.
 
-    The contract lets what was asked for in intervals up to it go, so it must not promise too much.
-    Ask before the run is written down.
+    The contract lets what was asked for in periods up to it go, so it must not promise too much.
     """
-    waiting = [one for one in due_intervals(service, connection) if one < interval]
-    if waiting:
-        return waiting[0] - 1
-    newest = connection.execute(select(func.max(run.c.interval))).scalar()
-    return max(interval, newest or interval)
+    due = due_intervals(service, connection)
+    if due:
+        return PeriodIndex(service.rules.period_of(due[0]) - 1)
+    newest = connection.execute(select(func.max(run.c.interval))).scalar_one()
+    return service.rules.period_of(newest)
+
+
+def is_settled(service: Service, connection: Connection, period: int) -> bool:
+    """Say whether a settlement period is over, and none of its intervals is due any more."""
+    over = service.rules.intervals_of(period).stop
+    if service.clock.now_s() < service.rules.start_s(over):
+        return False
+    due = due_intervals(service, connection)
+    return not due or due[0] >= over

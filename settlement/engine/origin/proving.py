@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from ledger.errors import Integrity
 from settlement.engine.market.runs.computing import compute_again
+from settlement.engine.market.runs.sending import taken_with
 from settlement.engine.origin.notices import UnknownCertificateError
 from settlement.engine.service import Service
 from settlement.tables import lot, run
@@ -48,13 +49,15 @@ def proof_of(service: Service, connection: Connection, leaf: str) -> dict[str, A
         raise CertificateNotProvenError(leaf)
     accounts = [one.account for one in again.leaves]
     at = accounts.index(found.seller)
+    own = merkle_proof([one.hash() for one in again.leaves], at)
+    taken = taken_with(connection, found.run)
     return {
         "sale": _sale(inputs, sales[place]),
         "sale_proof": _hex(merkle_proof(leaves, place)),
         "seller_leaf": _account(again.leaves[at]),
-        "seller_proof": _hex(merkle_proof([one.hash() for one in again.leaves], at)),
-        "run": found.run,
-        "root": f"0x{again.root.hex()}",
+        "seller_proof": _hex((*own, *taken.proof)),
+        "run": taken.number,
+        "root": f"0x{taken.root.hex()}",
     }
 
 

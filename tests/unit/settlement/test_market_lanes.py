@@ -12,12 +12,19 @@ from ledger.transfers import Kind, Transfer, TransferId
 from ledger.units import UnixSeconds
 from settlement.chain.indexer import FinalEvent
 from settlement.chain.lanes import EXIT_WAIT_S
-from settlement.engine.market.lanes import UnknownLaneError, by_lane, spendable
-from settlement.engine.market.progress import due_intervals, settled_through
+from settlement.engine.market.lanes import (
+    UnknownLaneError,
+    by_lane,
+    debitable,
+    spendable,
+    waiting_deltas,
+)
+from settlement.engine.market.progress import due_intervals, is_settled, settled_through
 from settlement.engine.trade_postings import HANDLERS
-from settlement.tables import event, metadata, reading, run
+from settlement.tables import chain_run, event, line, metadata, reading, run
 
 HOUR_S = 3_600
+DAY = 24
 BEGIN_S = UnixSeconds(1_000 * HOUR_S)
 ANNA, BEN, GRID = ("0x" + digits * 20 for digits in ("aa", "bb", "cc"))
 CAP, MONEY = 1_000_000, 5_000_000
@@ -32,12 +39,48 @@ def service(tmp_path):
     rules = SimpleNamespace(
         community_id="street",
         interval_of=lambda at_s: at_s // HOUR_S,
+        start_s=lambda interval: interval * HOUR_S,
         residual_sells=dict.fromkeys(range(2_000), 1),
     )
+    settle_at_once(rules, 1)
     clock = ReplayClock(UnixSeconds(BEGIN_S + HOUR_S))
     with engine.begin() as connection:
         yield SimpleNamespace(book=LedgerStore(), clock=clock, rules=rules, connection=connection)
     engine.dispose()
+
+
+def settle_at_once(rules, hours):
+    """Let a settlement period have so many hours."""
+    rules.settlement_s = hours * HOUR_S
+    rules.period_of = lambda interval: interval // hours
+    rules.intervals_of = lambda period: range(period * hours, (period + 1) * hours)
+
+
+def make_run(service, number, hour):
+    """Write a run that comes to nothing."""
+    names = "kind traded_wh stations_wh sun_to_cars_wh home_to_home_wh surplus_wh deficit_wh"
+    noted = dict.fromkeys([*names.split(), "estimated", "at_s"], 0)
+    service.connection.execute(
+        run.insert().values(run=number, interval=hour, root=b"", inputs="{}", **noted)
+    )
+
+
+def owe(service, number, sides, micros, *, rail="chain", position=0):
+    """Write a line of a run."""
+    payer, payee = sides
+    service.connection.execute(
+        line.insert().values(
+            run=number,
+            position=position,
+            payer=payer,
+            payee=payee,
+            kind="energy",
+            rail=rail,
+            energy_wh=1,
+            amount_micros=micros,
+            price_micros_per_kwh=1,
+        )
+    )
 
 
 def tell(service, name, *, at_s=BEGIN_S, **arguments):
@@ -118,9 +161,18 @@ class TestSpendable:
 
     def test_counts_nothing_that_leaves_soon_whatever_happens(self, street):
         tell(street, "ExitRequested", member=ANNA, amountMicros=MONEY, forcedAt=0)
-        street.clock.set(UnixSeconds(BEGIN_S + EXIT_WAIT_S - 86_401))
+        soon_s = BEGIN_S + EXIT_WAIT_S - 86_400 - HOUR_S
+        street.clock.set(UnixSeconds(soon_s - 1))
         assert purse(street)[ANNA] == CAP
-        street.clock.set(UnixSeconds(BEGIN_S + EXIT_WAIT_S - 86_400))
+        street.clock.set(UnixSeconds(soon_s))
+        assert purse(street)[ANNA] == 0
+
+    def test_counts_it_earlier_where_the_chain_is_told_once_a_day(self, street):
+        settle_at_once(street.rules, DAY)
+        tell(street, "ExitRequested", member=ANNA, amountMicros=MONEY, forcedAt=0)
+        street.clock.set(UnixSeconds(BEGIN_S + EXIT_WAIT_S - 2 * 86_400 - 1))
+        assert purse(street)[ANNA] == CAP
+        street.clock.set(UnixSeconds(BEGIN_S + EXIT_WAIT_S - 2 * 86_400))
         assert purse(street)[ANNA] == 0
 
     def test_counts_money_again_whose_exit_was_cancelled(self, street):
@@ -139,6 +191,44 @@ class TestSpendable:
         tell(street, "Exited", at_s=1, member=BEN, amountMicros=MONEY)
         tell(street, "ExitRequested", at_s=2, member=BEN, amountMicros=1, forcedAt=0)
         assert purse(street) == {ANNA: 0, BEN: 0, GRID: 0}
+
+
+class TestWaitingRuns:
+    def test_use_up_what_the_cap_allows_in_a_period(self, street):
+        for number in (1, 2):
+            make_run(street, number, number)
+            owe(street, number, (ANNA, BEN), 300_000)
+        owe(street, 2, (BEN, GRID), 1_000, position=1)
+        assert waiting_deltas(street.connection) == (
+            (ANNA, -600_000),
+            (BEN, 599_000),
+            (GRID, 1_000),
+        )
+        assert purse(street) == {ANNA: CAP - 600_000, BEN: CAP, GRID: 0}
+        assert debitable(street, street.connection, {GRID})[ANNA] == CAP - 600_000
+
+    def test_leave_nothing_of_a_cap_that_was_lowered_below_them(self, street):
+        make_run(street, 1, 1)
+        owe(street, 1, (ANNA, BEN), 300_000)
+        lower = {"member": ANNA, "capMicros": 10_000, "forcedAt": 0}
+        tell(street, "CapLoweringRequested", at_s=BEGIN_S - 1, **lower)
+        assert purse(street)[ANNA] == 0
+
+    def test_move_only_what_is_on_the_chain(self, street):
+        make_run(street, 1, 1)
+        owe(street, 1, (ANNA, BEN), 300_000, rail="invoice")
+        assert waiting_deltas(street.connection) == ()
+
+    def test_wait_until_the_chain_is_told_of_them(self, street):
+        make_run(street, 1, 1)
+        owe(street, 1, (ANNA, BEN), 300_000)
+        street.connection.execute(
+            chain_run.insert().values(
+                number=1, period=0, first_run=1, last_run=1, root=b"", at_s=BEGIN_S
+            )
+        )
+        assert waiting_deltas(street.connection) == ()
+        assert purse(street)[ANNA] == CAP
 
 
 class TestByLane:
@@ -201,18 +291,11 @@ class TestProgress:
             )
         )
 
-    def settle(self, service, number, hour):
-        names = "kind traded_wh stations_wh sun_to_cars_wh home_to_home_wh surplus_wh deficit_wh"
-        noted = dict.fromkeys([*names.split(), "estimated", "at_s"], 0)
-        service.connection.execute(
-            run.insert().values(run=number, interval=hour, root=b"", inputs="{}", **noted)
-        )
-
     def due(self, service):
         return due_intervals(service, service.connection)
 
-    def through(self, service, hour):
-        return settled_through(service, service.connection, hour)
+    def through(self, service):
+        return settled_through(service, service.connection)
 
     def test_begins_with_the_first_reading(self, service):
         assert self.due(service) == ()
@@ -221,7 +304,7 @@ class TestProgress:
 
     def test_goes_on_after_the_newest_run(self, service):
         self.first_reading(service, 990)
-        self.settle(service, 1, 998)
+        make_run(service, 1, 998)
         assert self.due(service) == (999, 1_000)
 
     def test_leaves_out_what_has_no_price(self, service):
@@ -229,19 +312,37 @@ class TestProgress:
         del service.rules.residual_sells[999]
         assert self.due(service) == (998, 1_000)
 
-    def test_promises_all_up_to_the_interval_if_none_is_due_before(self, service):
+    def test_promises_all_up_to_the_newest_run(self, service):
         self.first_reading(service, 998)
-        assert self.through(service, 998) == 998
-        self.settle(service, 1, 998)
-        assert self.through(service, 999) == 999
+        make_run(service, 1, 998)
+        assert self.through(service) == 998
+        make_run(service, 2, 999)
+        make_run(service, 3, 1_000)
+        assert self.through(service) == 1_000
 
-    def test_promises_no_more_than_what_lies_before_one_that_waits(self, service):
-        self.first_reading(service, 998)
-        assert self.through(service, 1_000) == 997
-        self.settle(service, 1, 998)
-        assert self.through(service, 1_000) == 998
+    def test_promises_no_day_of_which_an_hour_waits(self, service):
+        settle_at_once(service.rules, DAY)
+        self.first_reading(service, 900)
+        service.clock.set(UnixSeconds(1_100 * HOUR_S))
+        make_run(service, 1, 40 * DAY + DAY - 2)
+        assert self.through(service) == 39
+        make_run(service, 2, 40 * DAY + DAY - 1)
+        assert self.through(service) == 40
 
-    def test_never_promises_less_than_before(self, service):
-        self.first_reading(service, 998)
-        self.settle(service, 1, 999)
-        assert self.through(service, 998) == 999
+    def test_is_done_with_a_day_when_it_is_over_and_none_of_its_hours_waits(self, service):
+        settle_at_once(service.rules, DAY)
+        self.first_reading(service, 41 * DAY)
+        make_run(service, 1, 42 * DAY - 2)
+        service.clock.set(UnixSeconds(42 * DAY * HOUR_S))
+        assert not is_settled(service, service.connection, 41)
+        del service.rules.residual_sells[42 * DAY - 1]
+        assert is_settled(service, service.connection, 41)
+        service.rules.residual_sells[42 * DAY - 1] = 1
+        make_run(service, 2, 42 * DAY - 1)
+        assert is_settled(service, service.connection, 41)
+
+    def test_is_not_done_with_a_day_that_is_not_over(self, service):
+        settle_at_once(service.rules, DAY)
+        service.clock.set(UnixSeconds(42 * DAY * HOUR_S - 1))
+        make_run(service, 1, 42 * DAY - 2)
+        assert not is_settled(service, service.connection, 41)

@@ -51,6 +51,7 @@ def street(directory, meters=(ANNA, BEN)):
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
     rules = SimpleNamespace(
         interval_s=HOUR_S,
+        settlement_s=HOUR_S,
         interval_of=lambda at_s: at_s // HOUR_S,
         loss_bound_bp=500,
         tree=ZoneTree.single(),

@@ -18,20 +18,22 @@ contract TradeLedger_Constructor_Unit_Test is Trading_Test {
         refuses(0);
     }
 
-    function test_RevertWhen_TheIntervalLengthDoesNotDivideAnHour() external {
+    function test_RevertWhen_TheIntervalLengthDoesNotDivideAnHourAndIsNoDay() external {
         refuses(7);
         refuses(899);
         refuses(3601);
         refuses(7200);
+        refuses(172800);
     }
 
-    function test_WhenTheIntervalLengthDividesAnHour() external {
+    function test_WhenTheIntervalLengthDividesAnHourOrIsADay() external {
         ledger = deployed(300, 7);
         assertEq(address(ledger.TOKEN()), address(euro));
         assertEq(ledger.INTERVAL_LENGTH(), 300);
         assertEq(ledger.MINIMUM_BOND(), 7);
         assertEq(ledger.RUNS_KEPT(), 4032);
         assertEq(deployed(3600, 0).RUNS_KEPT(), 336);
+        assertEq(deployed(86400, 0).RUNS_KEPT(), 336);
         bytes32[3] memory roles = [ledger.DEFAULT_ADMIN_ROLE(), ledger.SETTLER_ROLE(), ledger.GUARDIAN_ROLE()];
         for (uint256 i = 0; i < 3; ++i) {
             assertTrue(ledger.hasRole(roles[i], admin));

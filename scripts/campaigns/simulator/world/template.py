@@ -3,7 +3,7 @@
 import atexit
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -26,11 +26,13 @@ from settlement.chain.indexer import Indexer
 from settlement.engine.finality import advance
 from settlement.engine.roll import apply_roster, fund_wallets
 from settlement.engine.service import Service
+from settlement.metering.periods import SettlementPeriod
 
 _EVENING_S: Final = 3_600
 _DRIVER_MICROS: Final = Micros(25_000_000)
 _SPARE_BLOCKS: Final = 4
 _CHAIN: Final = "chain"
+_DAYS_EVERY: Final = 4
 
 SECRETS: Final = Secrets.derive("simulator")
 """The service's keys."""
@@ -46,9 +48,26 @@ class Template:
     """Folder of the chain."""
 
 
-def open_service(directory: Path, gateway: ChainGateway, clock: Clock, depth: int) -> Service:
+def settlement_of(seed: int) -> SettlementPeriod:
+    """Return what the chain settles at once: a day with every fourth seed, else an interval."""
+    return (
+        SettlementPeriod.DAY if seed % _DAYS_EVERY == _DAYS_EVERY - 1 else SettlementPeriod.INTERVAL
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the service of a seed runs."""
+
+    settlement: SettlementPeriod
+    """What the chain settles at once."""
+    depth: int = 0
+    """How many blocks below the head are final."""
+
+
+def open_service(directory: Path, gateway: ChainGateway, clock: Clock, manner: Manner) -> Service:
     """
-    Start the service as in production, but final only ``depth`` blocks below the head.
+    Start the service as in production, but in a manner of its own.
 
     Raises
     ------
@@ -56,10 +75,9 @@ def open_service(directory: Path, gateway: ChainGateway, clock: Clock, depth: in
         If a step of the start fails, since the node is down for one.
     """
     # The embedded default knows no depth yet; its indexer is given one from outside.
-    with patch.object(embedded, "Indexer", partial(Indexer, depth=depth)):
-        service, started = embedded.open_service(
-            directory, gateway, clock, setting().rules, SECRETS
-        )
+    rules = replace(setting().rules, settlement=manner.settlement)
+    with patch.object(embedded, "Indexer", partial(Indexer, depth=manner.depth)):
+        service, started = embedded.open_service(directory, gateway, clock, rules, SECRETS)
     if started.closed_by is not None:
         service.close()
         raise started.closed_by
@@ -78,14 +96,14 @@ def places_of(service: Service) -> Places:
 
 
 @cache
-def template() -> Template:
+def template(settlement: SettlementPeriod = SettlementPeriod.INTERVAL) -> Template:
     """Make the community, once in a process; it stays until the process ends."""
     disk = Disk()
     atexit.register(disk.remove)
     clock = ReplayClock(UnixSeconds(BEGIN_S - _EVENING_S))
     node = Node(disk.root / _CHAIN, clock)
     gateway = WiredGateway(Wire(node, lambda _where: None))
-    service = open_service(disk.here, gateway, clock, 0)
+    service = open_service(disk.here, gateway, clock, Manner(settlement))
     _move_in(service)
     idle = Random(0)  # noqa: S311 - nothing is drawn
     Hands(node, service.contracts, idle).prepare()
@@ -96,9 +114,9 @@ def template() -> Template:
     return Template(disk.here, disk.root / _CHAIN)
 
 
-def begin(disk: Disk, clock: Clock) -> Node:
+def begin(disk: Disk, clock: Clock, settlement: SettlementPeriod) -> Node:
     """Copy the template's chain to ``disk`` and open it."""
-    shutil.copytree(template().chain, disk.root / _CHAIN)
+    shutil.copytree(template(settlement).chain, disk.root / _CHAIN)
     return Node(disk.root / _CHAIN, clock)
 
 

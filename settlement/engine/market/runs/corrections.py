@@ -9,11 +9,12 @@ from settlement.engine.finality import advance
 from settlement.engine.market.collecting import Collected, collect
 from settlement.engine.market.lanes import debitable
 from settlement.engine.market.late import mark_dirty
-from settlement.engine.market.progress import settled_through
 from settlement.engine.market.runs.computing import Amended, collect_again, correction
 from settlement.engine.market.runs.finality import closing_through
 from settlement.engine.market.runs.recording import record_run
+from settlement.engine.market.runs.sending import send_waiting, waiting_runs
 from settlement.engine.service import Service
+from settlement.metering.periods import PeriodIndex
 from settlement.tables import dirty_interval, run
 
 
@@ -21,29 +22,42 @@ def correct_due(service: Service) -> int:
     """
     Correct every interval whose late readings have waited long enough; return how many runs.
 
-    Oldest first. Idempotent: an interval is marked by its readings, and the mark goes with the run.
+    Oldest first, those of a settlement period together; while a period is being settled, none.
+    Idempotent: an interval is marked by its readings, and the mark goes with the run.
     """
     made = 0
-    while (interval := _next_due(service)) is not None:
+    while (period := _next_period(service)) is not None:
         advance(service)
         with service.writing() as connection:
-            made += _correct(service, connection, interval)
+            among = service.rules.intervals_of(period)
+            while (interval := _next_due(service, connection, among)) is not None:
+                made += _correct(service, connection, interval)
+            send_waiting(service, connection)
         advance(service)
     return made
 
 
-def _next_due(service: Service) -> int | None:
+def _next_period(service: Service) -> PeriodIndex | None:
     with service.reading() as connection:
-        mark = select(func.min(dirty_interval.c.interval))
-        first = connection.execute(mark).scalar()
-        if first is None:
+        if connection.execute(select(dirty_interval.c.interval).limit(1)).first() is None:
             return None
-        waited_s = service.clock.now_s() - service.rules.correction_after_s
-        closing = closing_through(service, connection)
-        due = dirty_interval.c.since_s <= waited_s
-        if closing is not None:
-            due |= dirty_interval.c.interval <= closing
-        return connection.execute(mark.where(due)).scalar()
+        if waiting_runs(connection):
+            return None
+        interval = _next_due(service, connection)
+        return None if interval is None else service.rules.period_of(interval)
+
+
+def _next_due(service: Service, connection: Connection, among: range | None = None) -> int | None:
+    """Return the oldest interval that is due for a correction, of all or of those ``among``."""
+    waited_s = service.clock.now_s() - service.rules.correction_after_s
+    due = dirty_interval.c.since_s <= waited_s
+    closing = closing_through(service, connection)
+    if closing is not None:
+        due |= dirty_interval.c.interval <= closing
+    if among is not None:
+        due &= dirty_interval.c.interval.between(among.start, among.stop - 1)
+    found = connection.execute(select(func.min(dirty_interval.c.interval)).where(due)).scalar()
+    return None if found is None else int(found)
 
 
 def _correct(service: Service, connection: Connection, interval: int) -> int:
@@ -67,8 +81,7 @@ def _correct(service: Service, connection: Connection, interval: int) -> int:
     to = collected.inputs.institutions
     limits = debitable(service, connection, {to.grid, to.state, to.platform})
     amends = Amended(amended["run"], limits)
-    through = settled_through(service, connection, last)
-    record_run(service, connection, correction(connection, collected, amends), through)
+    record_run(service, connection, correction(connection, collected, amends))
     if _ahead(before) != _ahead(collected) and interval < last:
         # What was counted here ahead of a register is taken off the interval that follows.
         waited_s = UnixSeconds(service.clock.now_s() - service.rules.correction_after_s)

@@ -12,7 +12,7 @@ from settlement.chain.lanes import runs_kept
 from settlement.engine.intake import emit
 from settlement.engine.market.runs.computing import RunKind
 from settlement.engine.service import Service
-from settlement.tables import dirty_interval, final_interval, run
+from settlement.tables import chain_run, dirty_interval, final_interval, run
 
 
 def final_through(connection: Connection) -> int | None:
@@ -24,29 +24,29 @@ def final_through(connection: Connection) -> int | None:
 def closing_through(service: Service, connection: Connection) -> int | None:
     """Return the newest interval that takes no reading any more, or None; none before it does."""
     rules = service.rules
-    newest, last_run = connection.execute(
-        select(func.max(run.c.interval), func.max(run.c.run))
-    ).one()
+    newest = connection.execute(select(func.max(run.c.interval))).scalar()
     if newest is None:
         return None
     passed = rules.interval_of(UnixSeconds(service.clock.now_s() - rules.correction_window_s)) - 1
-    through: int = min(newest, max(passed, _nearly_forgotten(service, connection, last_run)))
+    through: int = min(newest, max(passed, _nearly_forgotten(service, connection)))
     known = final_through(connection)
     return through if known is None else max(through, known)
 
 
-def _nearly_forgotten(service: Service, connection: Connection, last_run: int) -> int:
+def _nearly_forgotten(service: Service, connection: Connection) -> int:
     """
-    Return the newest interval whose first run has used up half of its place in the contract.
+    Return the newest interval whose first chain run has used up half of its place in the contract.
 
-    The other half is for what is still to be corrected: no more intervals than that.
+    The other half is for what is still to be corrected: no more periods than that.
     """
-    number = last_run - runs_kept(service.rules.interval_s) // 2
+    newest = connection.execute(select(func.max(chain_run.c.number))).scalar()
+    number = (newest or 0) - runs_kept(service.rules.settlement_s) // 2
     if number < 1:
         return -1
+    used = select(func.max(chain_run.c.last_run)).where(chain_run.c.number <= number)
     found = connection.execute(
         select(run.c.interval)
-        .where(run.c.run <= number, run.c.kind == int(RunKind.INITIAL))
+        .where(run.c.run <= used.scalar_subquery(), run.c.kind == int(RunKind.INITIAL))
         .order_by(run.c.run.desc())
         .limit(1)
     ).scalar()

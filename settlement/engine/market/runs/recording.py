@@ -1,4 +1,4 @@
-"""Write a computed run: its row, its lines, its transfers, and the intent for the chain."""
+"""Write a computed run: its row, its lines, its transfers."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from settlement.chain.lanes import pack
-from settlement.chain.outbox import Call
 from settlement.engine.grid.keeping import keep_outcome
 from settlement.engine.intake import emit
 from settlement.engine.market.collecting import Collected, without_stations
-from settlement.engine.market.lanes import by_lane
 from settlement.engine.market.runs.computing import Computed
 from settlement.engine.market.runs.posting import transfers
 from settlement.engine.service import Service, wallet_of
@@ -19,7 +16,6 @@ from settlement.tables import line, run, run_state
 from settlement.trading.runs import Difference
 from settlement.trading.settle import traded
 
-_SETTLE_GAS: Final = 6_000_000
 _ADDED: Final = (
     run.c.traded_wh,
     run.c.stations_wh,
@@ -32,37 +28,17 @@ _ADDED: Final = (
 """Figures of which a correction's row holds what it adds to the rows before."""
 
 
-def record_run(
-    service: Service, connection: Connection, computed: Computed, settled_through: int
-) -> None:
-    """Write ``computed`` in the caller's transaction; it is sent to the chain after that."""
+def record_run(service: Service, connection: Connection, computed: Computed) -> None:
+    """Write ``computed`` in the caller's transaction; the chain is told of it with its period."""
     now_s = service.clock.now_s()
     inputs = computed.collected.inputs
-    number, interval = inputs.run, inputs.interval
-    trace_id = f"{service.rules.community_id}/{interval}/{number}"
+    trace_id = f"{service.rules.community_id}/{inputs.interval}/{inputs.run}"
     moves = tuple(transfers(service, connection, computed, trace_id))
     _keep(service, connection, computed)
     if moves:
         service.book.submit(connection, moves, at_s=now_s).unwrap()
     service.book.append_record(
         connection, name="run_settled", trace_id=trace_id, body=computed.root, at_s=now_s
-    )
-    trade = service.contracts.trade
-    data = trade.encode(
-        "settle",
-        number,
-        interval,
-        settled_through,
-        int(computed.kind),
-        0 if computed.amended is None else computed.amended.amends,
-        computed.root,
-        pack(by_lane(connection, computed.deltas)),
-    )
-    service.outbox.plan(
-        connection,
-        business_key=f"settle/{number}",
-        trace_id=trace_id,
-        call=Call(trade.address, data, "TradeLedger.settle", _SETTLE_GAS),
     )
     _tell(service, connection, computed, trace_id)
 

@@ -67,7 +67,7 @@ class TestMigrate:
             if isinstance(constraint, CheckConstraint)
         ]
         assert len(checks) == 16
-        assert [len(package.IMMUTABLE) for package in SERVICE] == [6, 29]
+        assert [len(package.IMMUTABLE) for package in SERVICE] == [6, 30]
 
     def test_is_nothing_the_second_time(self, ledger):
         ledger.fund()
