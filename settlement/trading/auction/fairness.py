@@ -17,7 +17,8 @@ from settlement.trading.auction.errors import NotClearedError
 Exact = int | Fraction
 """Energy in Wh of which a part may be meant; never rounded."""
 
-ALL: Final = Fraction(1)
+ALL: Final[Exact] = 1
+_TOO_LITTLE: Final = "more must leave a zone than it has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,15 @@ def fair_shares(
     shares = [WattHours(0)] * len(room.names)
     for part in _parts(room, surplus_wh):
         wanted = [wanted_wh[at] for at in part.places]
-        if any(wanted):
+        if not any(wanted):
+            continue
+        if len(wanted) == 1:
+            # Nothing crosses an edge: the zone takes what it wants of what it has.
+            served = _alone(part.surplus_wh[0], wanted[0])
+        else:
             served = _whole(part.room, part.surplus_wh, _even(part, wanted))
-            for at, share in zip(part.places, served, strict=True):
-                shares[at] = share
+        for at, share in zip(part.places, served, strict=True):
+            shares[at] = share
     return tuple(shares)
 
 
@@ -112,6 +118,12 @@ def _part(room: Room, left: Sequence[WattHours], places: Sequence[int]) -> _Part
     )
 
 
+def _alone(surplus_wh: WattHours, wanted_wh: WattHours) -> tuple[WattHours, ...]:
+    if surplus_wh < 0:
+        raise NotClearedError(_TOO_LITTLE)
+    return (min(surplus_wh, wanted_wh),)
+
+
 def _even(part: _Part, wanted_wh: Sequence[WattHours]) -> list[Exact]:
     """Return exact shares: raise the common fraction until an edge holds, go on with the rest."""
     room = part.room
@@ -139,7 +151,7 @@ def _leaving(room: Room, left: Sequence[Exact]) -> list[Exact]:
 
 def _common_fraction(
     room: Room, left: Sequence[Exact], weights: Sequence[int]
-) -> tuple[Fraction, list[Exact]]:
+) -> tuple[Exact, list[Exact]]:
     """
     Return the largest fraction of all weights that can be taken at once, and what is left then.
 
@@ -169,7 +181,7 @@ def _common_fraction(
         if not short:
             return fraction, even
         if any(fraction * steep < lacking for lacking, steep in short):
-            raise NotClearedError("more must leave a zone than it has")
+            raise NotClearedError(_TOO_LITTLE)
         fraction -= max(Fraction(lacking, steep) for lacking, steep in short)
 
 

@@ -39,14 +39,8 @@ class Support:
     """Lowest price of each zone; they support the outcome together."""
     highest: tuple[MicrosPerKilowattHour, ...]
     """Highest price of each zone; they support the outcome together."""
-
-    @property
-    def middle(self) -> tuple[MicrosPerKilowattHour, ...]:
-        """The midpoint of each zone, rounded down; they support the outcome together."""
-        return tuple(
-            MicrosPerKilowattHour((low + high) // 2)
-            for low, high in zip(self.lowest, self.highest, strict=True)
-        )
+    middle: tuple[MicrosPerKilowattHour, ...]
+    """The midpoint of each zone, rounded down; they support the outcome together."""
 
 
 def supporting_prices(market: Market, flow: Flow) -> Support:
@@ -70,6 +64,10 @@ def supporting_prices(market: Market, flow: Flow) -> Support:
     return Support(
         lowest=tuple(map(MicrosPerKilowattHour, low)),
         highest=tuple(map(MicrosPerKilowattHour, high)),
+        middle=tuple(
+            MicrosPerKilowattHour((lowest + highest) // 2)
+            for lowest, highest in zip(low, high, strict=True)
+        ),
     )
 
 

@@ -108,7 +108,7 @@ class TestTheOutcome:
     def test_without_support_is_refused(self, monkeypatch):
         tree = ZoneTree.single()
         book = Book((Order("s", 5, 1, "feeder"),), (Order("b", 5, 9, "feeder"),))
-        monkeypatch.setattr(clearing, "supporting_prices", lambda *_: Support((12,), (12,)))
+        monkeypatch.setattr(clearing, "supporting_prices", lambda *_: Support((12,), (12,), (12,)))
         with pytest.raises(NotClearedError, match="5 Wh leave feeder"):
             Auction().clear(book, tree)
 
