@@ -9,7 +9,7 @@ from ledger.errors import NotFound
 from ledger.store import LedgerStore
 from settlement.engine.market.late import known_readings
 from settlement.metering.homes.flags import Flag
-from settlement.tables import attempt, event, inbox, intent, line, observed, run, session
+from settlement.tables import attempt, chain_run, event, inbox, intent, line, observed, run, session
 from settlement.tables import slice_ as slices
 
 Step = dict[str, Any]
@@ -204,10 +204,11 @@ def _transfers(connection: Connection, book: LedgerStore, trace_id: str) -> list
 
 
 def _transactions(connection: Connection, trace_id: str) -> list[Step]:
+    settling = _settling(connection, trace_id)
     rows = connection.execute(
         select(intent, attempt.c.call)
         .join(attempt, attempt.c.hash == intent.c.hash)
-        .where(intent.c.trace_id == trace_id)
+        .where(or_(intent.c.trace_id == trace_id, intent.c.business_key == settling))
         .order_by(intent.c.nonce)
     ).mappings()
     steps: list[Step] = []
@@ -228,6 +229,16 @@ def _transactions(connection: Connection, trace_id: str) -> list[Step]:
         )
         steps += _chain_events(connection, row["hash"])
     return steps
+
+
+def _settling(connection: Connection, trace_id: str) -> str | None:
+    """Return the key of the transaction that settles a run, which may settle others with it."""
+    found = _interval_of(connection, trace_id)
+    if found is None:
+        return None
+    within = chain_run.c.first_run <= found[0], chain_run.c.last_run >= found[0]
+    number = connection.execute(select(chain_run.c.number).where(*within)).scalar()
+    return None if number is None else f"settle/{number}"
 
 
 def _chain_events(connection: Connection, transaction_hash: str) -> list[Step]:

@@ -7,6 +7,7 @@ from ledger import accounts
 from ledger.units import UnixSeconds
 from settlement.chain.reconciliation import token_held
 from settlement.engine.origin.proving import proof_of
+from settlement.engine.tracing import trace
 from settlement.metering.periods import SettlementPeriod
 from settlement.tables import chain_run, intent, lot, run, run_state
 from settlement.trading.tree import Leaf, merkle_root
@@ -147,6 +148,21 @@ def test_the_contract_holds_one_root_over_those_of_a_period(hours):
     assert one["root"] == merkle_root([row["root"] for row in found])
     assert hours.asks("rootOf", one["number"]) == "0x" + one["root"].hex()
     assert hours.asks("settledThrough") == now
+
+
+def test_the_trace_of_each_run_shows_the_transaction_that_took_it(hours):
+    [one] = hours.taken(hours.to_the_end())
+    shown = set()
+    for number in (one["first_run"], one["last_run"]):
+        [row] = hours.street.read(select(run).where(run.c.run == number))
+        service = hours.street.service
+        trace_id = f"{service.rules.community_id}/{row['interval']}/{number}"
+        with service.reading() as connection:
+            steps = trace(connection, service.book, trace_id)["steps"]
+        [sent] = [step for step in steps if step["step"] == "transaction"]
+        assert sent["title"] == "TradeLedger.settle"
+        shown.add(sent["detail"]["hash"])
+    assert len(shown) == 1
 
 
 def test_a_certificate_is_proven_by_the_contract_itself(hours):
