@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.benchmarks.market import clearing
+from scripts.benchmarks.market.clearing import ours
 from scripts.benchmarks.market.clearing.books import ENERGIES_WH, PRICES, ZONES, book, full, grid
 from scripts.benchmarks.rows import BenchmarkInvalidError
 from settlement.trading.auction import Auction
@@ -35,9 +35,9 @@ class TestTheGrid:
         orders = book(1_000)
         tree = full(grid(), orders)
         outcome = Auction().clear(orders, tree)
-        clearing._check(outcome)
+        ours._check(outcome)
         assert welfare(orders, tree, outcome) == program_welfare(orders, tree)
 
     def test_that_is_empty_is_not_measured(self):
         with pytest.raises(BenchmarkInvalidError, match="0 cables are full"):
-            clearing._check(Auction().clear(book(1_000), grid()))
+            ours._check(Auction().clear(book(1_000), grid()))
