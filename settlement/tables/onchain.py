@@ -1,9 +1,14 @@
 """Transactions of ours, blocks and events seen, and what differs from the books."""
 
+from typing import Final
+
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text
 
 from ledger.tables import Int
 from settlement.tables.registry import metadata
+
+IS_WAITING: Final = "state IN ('signed', 'broadcast', 'mined')"
+"""What intents are that have not come to their end; queries say it in these words."""
 
 intent = Table(
     "intent",
@@ -22,6 +27,14 @@ intent = Table(
     Column("error", Text),
     UniqueConstraint("signer", "nonce", name="uq_intent_nonce"),
     Index("ix_intent_state", "state"),
+    # All that ever ended is never looked at again when something is sent.
+    Index(
+        "ix_intent_waiting",
+        "signer",
+        "nonce",
+        sqlite_where=text(IS_WAITING),
+        postgresql_where=text(IS_WAITING),
+    ),
     Index("ix_intent_trace", "trace_id"),
 )
 

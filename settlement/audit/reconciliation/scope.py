@@ -177,11 +177,7 @@ def _events(connection: Connection, after: int, until: int) -> Iterator[FinalEve
     rows = connection.execute(
         select(observed, block.c.timestamp_s)
         .join(block, block.c.hash == observed.c.block_hash)
-        .where(
-            observed.c.block_hash.in_(
-                select(block.c.hash).where(block.c.number > after, block.c.number <= until)
-            )
-        )
+        .where(block.c.number > after, block.c.number <= until)
         .order_by(observed.c.block_number, observed.c.log_index)
     ).mappings()
     for row in rows:
@@ -229,8 +225,11 @@ def _runs(
     for subject in broken:
         parts = subject.split("/")
         named |= {int(part) for part in parts[2:3] if part.isdecimal()}
-    wanted = (run.c.run > span.runs_since) | run.c.run.in_(named)
-    yield from connection.execute(select(run).where(wanted).order_by(run.c.run)).mappings()
+    # In one query, either or the other, all runs that ever were would be read.
+    older = {one for one in named if one <= span.runs_since}
+    wanted = [run.c.run.in_(older)] * bool(older) + [run.c.run > span.runs_since]
+    for which in wanted:
+        yield from connection.execute(select(run).where(which).order_by(run.c.run)).mappings()
 
 
 def _before(connection: Connection, row: RowMapping) -> Iterator[RowMapping]:

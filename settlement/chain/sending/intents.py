@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from settlement.chain.gateway import Receipt
 from settlement.chain.sending.fees import Fees
 from settlement.tables import attempt, intent
+from settlement.tables.onchain import IS_WAITING
 
-_WAITING: Final = ("signed", "broadcast", "mined")
 _OUTSTANDING: Final = (
     select(
         intent.c.id,
@@ -29,8 +29,7 @@ _OUTSTANDING: Final = (
         attempt.c.cancels,
     )
     .join(attempt, attempt.c.intent_id == intent.c.id)
-    .where(intent.c.signer == bindparam("our"), intent.c.state.in_(_WAITING))
-    .order_by(intent.c.nonce, attempt.c.number)
+    .where(intent.c.signer == bindparam("our"), text(f"intent.{IS_WAITING}"))
 )
 _WRITE: Final = update(intent).where(intent.c.id == bindparam("row"))
 
@@ -89,7 +88,8 @@ def waiting_intents(connection: Connection, signer: str) -> tuple[Outstanding, .
     """Return the intents of ``signer`` that have not come to their end, by nonce."""
     rows = connection.execute(_OUTSTANDING, {"our": signer})
     found: dict[int, list[Any]] = {}
-    for row in rows:
+    # Sorted here: to have them in order the database would read all intents that ever were.
+    for row in sorted(rows, key=lambda row: (row.nonce, row.number)):
         found.setdefault(row.id, []).append(row)
     return tuple(
         Outstanding(

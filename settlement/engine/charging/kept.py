@@ -126,10 +126,10 @@ def body_hash(told: TransactionReport) -> bytes:
 
 
 def _waiting(connection: Connection, *which: ColumnElement[bool]) -> Sequence[TransactionReport]:
+    # Few wait, many were kept: so the few are found first.
+    waiting = select(waiting_report.c.content_hash).where(*which)
     rows = connection.execute(
-        select(kept_report.c.report)
-        .join(waiting_report, waiting_report.c.content_hash == kept_report.c.content_hash)
-        .where(*which)
+        select(kept_report.c.report).where(kept_report.c.content_hash.in_(waiting))
     ).scalars()
     return [_read(text) for text in rows]
 

@@ -44,10 +44,11 @@ def orders_in_force(
             market_order.c.first_interval <= interval,
             market_order.c.last_interval >= interval,
             market_order.c.expires_at_s > begin_s,
-        ).order_by(market_order.c.member, market_order.c.nonce)
+        )
     ).mappings()
     found: dict[str, list[StandingOrder]] = defaultdict(list)
-    for row in rows:
+    # Sorted here: the database would read all orders that ever were to have them in order.
+    for row in sorted(rows, key=lambda row: (row["member"], row["nonce"])):
         if row["ended_s"] is None or row["ended_s"] >= begin_s:
             found[row["member"]].append(standing(order_of(row)))
     return {member: tuple(orders) for member, orders in found.items()}

@@ -48,10 +48,10 @@ def _first_statements(service: Service, connection: Connection) -> Iterator[_Due
     """Return months that are settled whole and have no statement, oldest first."""
     rules = service.rules
     last = connection.execute(select(func.max(statement.c.month))).scalar()
-    first, newest, last_run = connection.execute(
-        select(func.min(run.c.interval), func.max(run.c.interval), func.max(run.c.run))
-    ).one()
-    if newest is None:
+    # One by one, each of them is the end of an index.
+    ends = func.min(run.c.interval), func.max(run.c.interval), func.max(run.c.run)
+    first, newest, last_run = (connection.execute(select(end)).scalar() for end in ends)
+    if first is None or newest is None or last_run is None:
         return
     month = Month.of(rules, rules.start_s(first)) if last is None else Month.named(last).next()
     while newest + 1 >= month.intervals(rules).stop:
