@@ -8,7 +8,7 @@ import {Meters} from "./handlers/vault/Meters.sol";
 import {ChargeVaultHandler} from "./handlers/ChargeVaultHandler.sol";
 
 /// @dev Fewer walks than elsewhere: most calls sign, on one curve or the other, and ten laws are walked.
-/// forge-config: default.invariant.runs = 40
+/// forge-config: default.invariant.runs = 60
 contract ChargeVault_Invariant_Test is Vault_Test {
     ChargeVaultHandler internal handler;
 

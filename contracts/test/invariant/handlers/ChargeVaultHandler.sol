@@ -39,13 +39,13 @@ contract ChargeVaultHandler is Closings {
     /// @dev The token refuses a driver or an operator, says that it pays and does not, says nothing,
     /// or is honest again.
     function changeMood(uint256 seed) external onTime {
-        if (seed % 6 < 2) {
-            TOKEN.setBlocked(seed % 6 == 0 ? driver(seed / 6) : operator(seed / 6));
+        if (seed % 8 < 2) {
+            TOKEN.setBlocked(seed % 8 == 0 ? driver(seed / 8) : operator(seed / 8));
         } else {
             TOKEN.setMood(
-                seed % 6 == 2
+                seed % 8 == 2
                     ? HostileEuro.Mood.Refusing
-                    : seed % 6 == 3 ? HostileEuro.Mood.Silent : HostileEuro.Mood.Honest
+                    : seed % 8 == 3 ? HostileEuro.Mood.Silent : HostileEuro.Mood.Honest
             );
         }
     }

@@ -145,8 +145,8 @@ abstract contract Closings is Endings {
         }
     }
 
-    /// @dev Gives a deposit back, if its deadline has come and not before.
-    function expire(uint256 which, bool twice) external onTime {
+    /// @dev Gives a deposit back, if its deadline has come and not before; and never twice.
+    function expire(uint256 which) external onTime {
         if (_sessions.length == 0) return;
         uint256 i = _pick(which);
         for (uint256 k = 0; which % 4 != 0 && k < _sessions.length; ++k) {
@@ -162,7 +162,7 @@ abstract contract Closings is Endings {
         }
         bytes memory data = abi.encodeCall(IChargeVault.expire, (its.terms, its.opening));
         Sight memory before = _see(its.terms);
-        if (!_end(i, data, its.ended ? Law.Ends : Law.Deadlines, why, 0, twice)) return;
+        if (!_end(i, data, its.ended ? Law.Ends : Law.Deadlines, why, 0, true)) return;
         _check(Law.Deadlines, _see(its.terms).driver - before.driver == its.held, "a deposit came back in part");
     }
 
