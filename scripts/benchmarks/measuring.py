@@ -6,12 +6,16 @@ Times are nanoseconds of a monotonic clock; what is reported is the median of th
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from statistics import median_low
 from time import perf_counter_ns
 from typing import Final
+
+from scripts.benchmarks.rows import BenchmarkInvalidError
 
 NS_PER_US: Final = 1_000
 NS_PER_MS: Final = 1_000_000
@@ -21,6 +25,27 @@ PAGE_BYTES: Final = 4_096
 
 Round = Callable[[], tuple[int, int]]
 """Do both things once; return how long each took, in ns, set-up left out."""
+
+
+def printed_by(module: str, *arguments: str) -> str:
+    """
+    Return what one of our modules prints, in a process that holds nothing else.
+
+    Raises
+    ------
+    BenchmarkInvalidError
+        If it fails.
+    """
+    done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
+        [sys.executable, "-m", module, *arguments],
+        cwd=Path(__file__).parents[2],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise BenchmarkInvalidError(f"{module} failed: {done.stderr[-300:]}")
+    return done.stdout
 
 
 def stopwatch_ns(work: Callable[[], object]) -> int:

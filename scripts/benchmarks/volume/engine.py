@@ -26,7 +26,14 @@ from devnet.rpc.dispatch import respond
 from devnet.stock.engine import StockEngine
 from devnet.store.beginning import begin
 from ledger.clock import ReplayClock
-from scripts.benchmarks.measuring import NS_PER_MS, NS_PER_S, each, per_second, stopwatch_ns
+from scripts.benchmarks.measuring import (
+    NS_PER_MS,
+    NS_PER_S,
+    each,
+    per_second,
+    printed_by,
+    stopwatch_ns,
+)
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from scripts.benchmarks.stage import START_S
 
@@ -89,7 +96,7 @@ class Tokens:
 
 def rows(directory: Path, command: str) -> tuple[Row, ...]:
     """Return the rows of engine and store."""
-    memory_mb = _memory_mb_alone(directory / "memory")
+    memory_mb = Decimal(printed_by(__name__, str(directory / "memory"), str(_ACCOUNTS)))
     floor_mb = Decimal(_ACCOUNTS * (20 + 32 + 32)) / (_KIB * _KIB)
     return (
         _erc20(command),
@@ -247,20 +254,6 @@ def _start(directory: Path, command: str) -> Row:
         Baseline(each(bare_ns, 1, NS_PER_S), "Python starting and ending alone", Sense.SHARE),
         command,
     )
-
-
-def _memory_mb_alone(directory: Path) -> Decimal:
-    """Return the memory of a process that has nothing but the node in it, in MB."""
-    done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
-        [sys.executable, "-m", __name__, str(directory), str(_ACCOUNTS)],
-        cwd=Path(__file__).parents[3],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise BenchmarkInvalidError(f"the node's memory was not measured: {done.stderr[-300:]}")
-    return Decimal(done.stdout)
 
 
 def memory_mb_at_size(directory: str, accounts: int) -> Decimal:

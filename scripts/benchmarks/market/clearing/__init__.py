@@ -7,17 +7,14 @@ its own, so that neither pays for what else the benchmarks hold in memory.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 from scripts.benchmarks.market.clearing.books import book
 from scripts.benchmarks.market.clearing.pymarket import huang_ns
-from scripts.benchmarks.measuring import NS_PER_MS, NS_PER_S, each
-from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
+from scripts.benchmarks.measuring import NS_PER_MS, NS_PER_S, each, printed_by
+from scripts.benchmarks.rows import Baseline, Row, Sense
 
 _TEN: Final = 10
 
@@ -42,24 +39,9 @@ def clear_rows(command: str) -> tuple[Row, ...]:
 
 
 def _auction_ns() -> Mapping[int, int]:
-    """
-    Return the best CPU time of our auction for each size of book, in ns.
-
-    Raises
-    ------
-    BenchmarkInvalidError
-        If it fails, or hardly a cable is full.
-    """
-    done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
-        [sys.executable, "-m", f"{__name__}.ours"],
-        cwd=Path(__file__).parents[4],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise BenchmarkInvalidError(f"clearing failed: {done.stderr[-300:]}")
-    return {int(count): best_ns for count, best_ns in json.loads(done.stdout).items()}
+    """Return the best CPU time of our auction for each size of book, in ns."""
+    printed = json.loads(printed_by(f"{__name__}.ours"))
+    return {int(count): best_ns for count, best_ns in printed.items()}
 
 
 def _row(name: str, value_ns: int, baseline: tuple[int, str], command: str) -> Row:
