@@ -7,7 +7,7 @@ from settlement.engine.charging.money.cosigning import close_unsigned
 from settlement.engine.charging.transactions import settle_waiting
 from settlement.engine.checkpoints import close_day
 from settlement.engine.finality import advance
-from settlement.engine.market.intervals import settle_interval
+from settlement.engine.market.intervals import send_over, settle_interval
 from settlement.engine.market.measured import is_complete
 from settlement.engine.market.progress import due_intervals
 from settlement.engine.market.runs.corrections import correct_due
@@ -31,6 +31,7 @@ def tick(service: Service) -> int:
     close_unsigned(service)
     expire_overdue(service)
     settled = 0
+    send_over(service)
     correct_due(service)
     with service.reading() as connection:
         due = due_intervals(service, connection)

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, or_, select
 from ledger.errors import NotFound
 from ledger.store import LedgerStore
 from settlement.engine.market.late import known_readings
+from settlement.engine.market.runs.sending import taken_with
 from settlement.metering.homes.flags import Flag
-from settlement.tables import attempt, chain_run, event, inbox, intent, line, observed, run, session
+from settlement.tables import attempt, event, inbox, intent, line, observed, run, session
 from settlement.tables import slice_ as slices
 
 Step = dict[str, Any]
@@ -236,8 +237,7 @@ def _settling(connection: Connection, trace_id: str) -> str | None:
     found = _interval_of(connection, trace_id)
     if found is None:
         return None
-    within = chain_run.c.first_run <= found[0], chain_run.c.last_run >= found[0]
-    number = connection.execute(select(chain_run.c.number).where(*within)).scalar()
+    number = taken_with(connection, found[0]).number
     return None if number is None else f"settle/{number}"
 
 

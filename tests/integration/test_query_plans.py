@@ -1,6 +1,7 @@
 """What a day costs the database does not grow with the days before it: no work reads them all."""
 
 import asyncio
+import contextlib
 import re
 import sqlite3
 
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from settlement.audit.reconciliation.reconciler import Reconciler
 from tests.integration.community import community
+from tests.integration.late_street import AFTER_S, late_street
 
 BOUNDED = {
     "balance",
@@ -51,11 +53,12 @@ class Heard:
             self.statements[statement] = arguments[0] if many else arguments
 
 
-async def played(directory, monkeypatch):
+@contextlib.contextmanager
+def listening(monkeypatch):
+    """Hear every statement but those of a pass over everything, which is there to read all."""
     heard, read = Heard(), Reconciler._read
 
     def read_aside(self, connection, span):
-        """A pass over everything, at the start and at a day's end, is there to read everything."""
         heard.paused = span.whole
         try:
             return read(self, connection, span)
@@ -63,13 +66,31 @@ async def played(directory, monkeypatch):
             heard.paused = False
 
     monkeypatch.setattr(Reconciler, "_read", read_aside)
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        yield heard
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+
+
+async def played(directory, monkeypatch):
     async with community(directory) as here:
-        event.listen(Engine, "before_cursor_execute", heard)
-        try:
+        with listening(monkeypatch) as heard:
             await here.field.play(lambda _count: None)
-        finally:
-            event.remove(Engine, "before_cursor_execute", heard)
         return plans(here.service.database.url.database, heard.statements)
+
+
+def corrected(directory, monkeypatch):
+    """Settle an hour without a meter, and again when it has spoken."""
+    with late_street(directory) as street:
+        with listening(monkeypatch) as heard:
+            street.turn(home_01=-3_000, home_02=1_000, home_03=1_500)
+            street.say_all("home-03")
+            street.grace()
+            assert street.say({"home-03": street.hour}) == set()
+            street.wait(AFTER_S)
+            assert len(street.runs(street.hour)) == 2
+        return plans(street.service.database.url.database, heard.statements)
 
 
 def plans(path, statements):
@@ -92,6 +113,12 @@ def day(tmp_path_factory):
         return asyncio.run(played(tmp_path_factory.mktemp("plans"), patch))
 
 
+@pytest.fixture(scope="module")
+def correction(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        return corrected(tmp_path_factory.mktemp("late"), patch)
+
+
 def read_whole(statement, plan):
     """Return the tables that a statement reads from end to end, those that stay small left out."""
     # The first or the last row of a table in its own order is one step, though it is called a scan.
@@ -101,10 +128,18 @@ def read_whole(statement, plan):
     return {table for table in scanned - BOUNDED if not OF_OUR_OWN.fullmatch(table)}
 
 
+def reads_of_growing(found):
+    return {one: tables for one, plan in found.items() if (tables := read_whole(one, plan))}
+
+
 def test_no_statement_of_a_day_reads_a_table_that_grows(day):
-    found = {one: tables for one, plan in day.items() if (tables := read_whole(one, plan))}
-    assert found == {}
+    assert reads_of_growing(day) == {}
     assert len(day) > 100
+
+
+def test_no_statement_of_a_correction_reads_a_table_that_grows(correction):
+    assert reads_of_growing(correction) == {}
+    assert any("late_reading" in one for one in correction)
 
 
 def test_what_waits_for_the_chain_is_found_without_what_ended(day):

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from ledger import accounts
 from ledger.units import UnixSeconds
+from settlement.chain.deployment import SettlementChangedError
 from settlement.chain.reconciliation import token_held
 from settlement.engine.origin.proving import proof_of
 from settlement.engine.tracing import trace
@@ -273,6 +274,32 @@ def test_a_period_goes_on_after_a_restart_in_its_midst(hours):
     [one] = hours.taken(now)
     assert one["first_run"] == waiting["run"] < one["last_run"]
     assert set(hours.states(now)) == {"final"}
+
+
+def test_another_length_over_the_same_books_is_refused(hours):
+    street, chosen = hours.street, hours.street.chosen
+    street.service.close()
+    street.opened = None
+    street.chosen = chosen | {"settlement": SettlementPeriod.INTERVAL}
+    with pytest.raises(SettlementChangedError):
+        street.restart()
+    street.chosen = chosen
+    street.restart()
+    assert hours.asks("INTERVAL_LENGTH") == HOUR_S
+
+
+def test_a_period_that_ends_without_a_price_is_sent_all_the_same(hours):
+    hours.to_the_end()
+    hours.turn()
+    now = hours.now()
+    sells = hours.street.service.rules.residual_sells
+    unpriced = hours.street.service.rules.intervals_of(now)[1:]
+    prices = {one: sells.pop(one) for one in unpriced}
+    hours.to_the_end(busy=0)
+    assert hours.states(now) == ["final"]
+    [one] = hours.taken(now)
+    assert one["first_run"] == one["last_run"]
+    sells |= prices
 
 
 def test_a_service_that_slept_tells_the_chain_of_each_period(hours):

@@ -24,9 +24,10 @@ from scripts.campaigns.simulator.following import DivergedError
 from scripts.campaigns.simulator.simulation import Outcome, play
 from scripts.campaigns.simulator.world.chain import WiredGateway
 from scripts.campaigns.simulator.world.setting import CHAIN_ID
-from scripts.campaigns.simulator.world.template import SECRETS, template
+from scripts.campaigns.simulator.world.template import SECRETS, settlement_of, template
 from settlement.chain.indexer import Indexer
 from settlement.engine import finality, intake
+from settlement.metering.periods import SettlementPeriod
 from settlement.tables import block
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,10 @@ class TestPlay:
     @pytest.mark.parametrize("seed", [2, 5, 8])
     def test_finds_no_difference_in_the_service(self, seed):
         assert play(seed, STEPS).difference is None
+
+    def test_finds_no_difference_where_days_are_settled_at_once(self):
+        assert settlement_of(11) is SettlementPeriod.DAY
+        assert play(11, 300).difference is None
 
     def test_a_late_fiscal_record_stops_no_interval(self):
         """Its energy counts where it was not drawn, more than the feeder head measured there."""

@@ -6,9 +6,19 @@ from settlement.engine.finality import advance
 from settlement.engine.market.collecting import collect
 from settlement.engine.market.runs.computing import RunKind, first_run
 from settlement.engine.market.runs.recording import record_run
-from settlement.engine.market.runs.sending import send_waiting
+from settlement.engine.market.runs.sending import due_runs, send_waiting
 from settlement.engine.service import Service
 from settlement.tables import run
+
+
+def send_over(service: Service) -> None:
+    """Send the runs of a period that ends with intervals which are never settled, for no price."""
+    with service.reading() as connection:
+        if not due_runs(service, connection):
+            return
+    with service.writing() as connection:
+        send_waiting(service, connection)
+    advance(service)
 
 
 def settle_interval(service: Service, interval: int) -> int:

@@ -8,14 +8,15 @@ run and those before it did not know the reading, so that each of them comes out
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import Connection, FromClause, select
 
 from ledger.store.bulk import insert_rows
 from ledger.units import UnixSeconds
+from settlement.engine.market.progress import newest
 from settlement.engine.market.registers import Key, next_reading
 from settlement.engine.service import Service
 from settlement.metering.readings import Reading
-from settlement.tables import dirty_interval, late_reading, reading, run
+from settlement.tables import dirty_interval, late_reading, reading
 
 _SAME: Final = (
     (late_reading.c.at_s == reading.c.at_s)
@@ -41,11 +42,11 @@ def keep_late(service: Service, connection: Connection, readings: Iterable[Readi
     late = list(readings)
     if not late:
         return
-    newest = connection.execute(select(func.max(run.c.run), func.max(run.c.interval))).one()
-    rows = [(*key, newest[0]) for key in sorted(map(_key, late))]
+    number, last = newest(connection)
+    rows = [(*key, number) for key in sorted(map(_key, late))]
     insert_rows(connection, late_reading, rows)
     changed = {one for given in late for one in _changed(service, connection, given)}
-    settled = [one for one in changed if one <= newest[1]]
+    settled = [one for one in changed if one <= last]
     mark_dirty(connection, settled, since_s=service.clock.now_s())
 
 

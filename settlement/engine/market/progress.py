@@ -8,6 +8,16 @@ from settlement.metering.periods import PeriodIndex
 from settlement.tables import reading, run
 
 
+def newest(connection: Connection) -> tuple[int, int]:
+    """Return the newest run and the newest interval that is settled; there must be one."""
+    # One by one, each of them is the end of an index; together they would read all runs.
+    number, interval = (
+        connection.execute(select(func.max(column))).scalar_one()
+        for column in (run.c.run, run.c.interval)
+    )
+    return int(number), int(interval)
+
+
 def due_intervals(service: Service, connection: Connection) -> tuple[int, ...]:
     """Return the intervals that are over but not settled, oldest first; none is passed over."""
     rules = service.rules

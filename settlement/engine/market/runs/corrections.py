@@ -9,6 +9,7 @@ from settlement.engine.finality import advance
 from settlement.engine.market.collecting import Collected, collect
 from settlement.engine.market.lanes import debitable
 from settlement.engine.market.late import mark_dirty
+from settlement.engine.market.progress import newest
 from settlement.engine.market.runs.computing import Amended, collect_again, correction
 from settlement.engine.market.runs.finality import closing_through
 from settlement.engine.market.runs.recording import record_run
@@ -73,9 +74,9 @@ def _correct(service: Service, connection: Connection, interval: int) -> int:
     if amended is None:
         return 0
     before = collect_again(service, connection, amended)
-    newest, last = connection.execute(select(func.max(run.c.run), func.max(run.c.interval))).one()
+    number, last = newest(connection)
     funds = json.loads(amended["inputs"])["spendable"]
-    collected = collect(service, connection, interval, newest + 1, funds=funds)
+    collected = collect(service, connection, interval, number + 1, funds=funds)
     if _facts(before) == _facts(collected):
         return 0
     to = collected.inputs.institutions

@@ -41,18 +41,25 @@ def waiting_runs(connection: Connection) -> Sequence[RowMapping]:
     return connection.execute(wanted.order_by(run.c.run)).mappings().all()
 
 
+def due_runs(service: Service, connection: Connection) -> Sequence[RowMapping]:
+    """Return the runs that wait, if their period is over and has been settled; else none."""
+    waiting = waiting_runs(connection)
+    if not waiting:
+        return ()
+    period = service.rules.period_of(waiting[0]["interval"])
+    return waiting if is_settled(service, connection, period) else ()
+
+
 def send_waiting(service: Service, connection: Connection) -> None:
     """
     Plan the chain run of all runs that wait, if their period is over and has been settled.
 
     They are of one period, since this is called before and after each run. Nothing is sent here.
     """
-    waiting = waiting_runs(connection)
+    waiting = due_runs(service, connection)
     if not waiting:
         return
     period = service.rules.period_of(waiting[0]["interval"])
-    if not is_settled(service, connection, period):
-        return
     deltas = waiting_deltas(connection)
     root = merkle_root([one["root"] for one in waiting])
     number = _newest(connection) + 1
