@@ -98,15 +98,6 @@ def sign_payload(key: MeterKey, payload: bytes) -> bytes:
     return r.to_bytes(32) + s.to_bytes(32) + key.public_key
 
 
-def payload_of(*, tag: str, page: int = 1, begin: str = "10.000", end: str = "15.500") -> bytes:
-    """Return the payload of a plain record, registers in kWh."""
-    return (
-        f'{{"FV":"1.4","PG":"T{page}","ID":"{tag}","RD":['
-        f'{{"TX":"B","RV":{begin},"RU":"kWh","ST":"G"}},'
-        f'{{"TX":"E","RV":{end},"RU":"kWh","ST":"G"}}]}}'
-    ).encode()
-
-
 def record_text(key: MeterKey, payload: str) -> str:
     """Return the whole record: payload and signature as a meter writes them, in DER."""
     raw = sign_payload(key, payload.encode())

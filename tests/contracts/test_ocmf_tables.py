@@ -2,46 +2,22 @@
 
 import pytest
 
+from tests.contracts.ocmf_cases import (
+    BILLED,
+    NO_VALUES,
+    NOT_BILLED,
+    TEXTS_READ,
+    VALUES_READ,
+    VALUES_UNREAD,
+    payload_of,
+    with_end,
+)
 from tests.contracts.reader import Found, Reader, Refused, check_agreement
-from tests.contracts.support import payload_of
 
 
 @pytest.fixture(scope="module")
 def reader(world):
     return Reader(world.node)
-
-
-BILLED = [
-    "", "1-b:1.8.0", "1-b:1.8.e", "1-0:1.8.1", "1-0:1.8.0*198", "01-00:01.08.00.FF", "1.8", "1.8*1",
-    "01-00:B0.08.00*FF", "01-00:B1.08.00*FF", "01-00:B2.08.00*FF", "1-b:b3.8.0", "1.8.0", ":1.8",
-    "é☃:1.8", "1-b:1.8." + "0" * 22, "1.08", "01.8", "B0.8", "-+ :b0.08",
-]  # fmt: skip
-NOT_BILLED = [
-    "1-b:1.9.0", "1-b:2.8.0", "01-00:02.08.00.FF", "01-00:C0.08.00*FF", "01-00:B4.08.00*FF",
-    "01-00:B/.08.00*FF", "01-00:B.08.00*FF", "01-00:00.08.06.FF", "1-0:11.8.0", "1-0:21.8.0",
-    "1-0:1.80.0", "1-0:1.81", "1-0:1.008.0", "1-0:001.8.0", "1-0:1.8-0", "1-0:1.8 ", " 1.8.0",
-    "1:1:1.8.0", "1-0:1,8,0", "1-0:1.7.0", "1-0:", ":", "?", "power", "1-b:1.8." + "0" * 23,
-    "1-b:1.8é", "1-b:0.8.0", "1-b:A0.8", "1-b:C3.8", "1-b:1.8." + "0" * 40, "1-b:1.08é", "1.8:1.9",
-]  # fmt: skip
-VALUES_READ = [
-    "0", "0.5", "7", "10", "10.5", "123456789012345678", "123456789012345678.123456789012",
-    "999999999999999999.999999999999", "0.000000000001", "1.0", "1.000000000000",
-]  # fmt: skip
-TEXTS_READ = [
-    *VALUES_READ, "007", "00.50", "  7", "7  ", "   7.25   ", "0" * 17 + "7", " " * 40 + "1",
-]  # fmt: skip
-VALUES_UNREAD = [
-    "-1", "-0", "-0.5", "1e3", "1E3", "1.5e-2", "1e+2", "1234567890123456789", "1.0000000000001",
-    "1234567890123456789.1", "1234567890123456789012345678901", "1" * 32, "1" * 40, "1." + "1" * 40,
-    "null", "true", "false", "[]", "{}", "[1]", '""', '" "', '"."', '"5."', '".5"', '"1.2.3"',
-    '"1,5"', '"+1"', '"-1"', '"1 2"', '"1e3"', '"0x10"', '"1_0"', '"1:"', '"1/"', '"1\\u0030"',
-    '"\\n1"', '"é1"', '"1234567890123456789"', '"1.0000000000001"', '"' + "1" * 90 + '"',
-]  # fmt: skip
-NO_VALUES = [
-    "", "00", "01", "00.5", "1.", ".5", "1.e3", "1e", "1e+", "+1", "--1", "-", "-.5", "1..2",
-    "1.2.3",
-    "1 2", "nul", "NaN", "Infinity", "0x10", "1_0", "'1'", '"1', "1]",
-]  # fmt: skip
 
 
 HEAD = (
@@ -65,16 +41,6 @@ KEBA = (
     b'"RU":"kWh"},{"TM":"1970-01-01T01:02:06,000+0100 R","TX":"E","EF":"","ST":"G",'
     b'"RV":62500.1271,"RI":"1-b:1.8.0","RU":"kWh"}]}'
 )
-
-
-def with_end(begin="1.8", **members):
-    """Return payloads that end with ``members``, in three orders, with white space and without."""
-    first = f'{{"TM":"","TX":"B","RV":0,"RI":"{begin}","RU":"Wh","ST":"G"}}'
-    end = {"TX": '"E"', "RV": "5", **{name.upper(): value for name, value in members.items()}}
-    for order in (end, dict(reversed(end.items())), {"TM": '""', **end, "ST": '"G"'}):
-        for blank in ("", " "):
-            inner = ",".join(f'"{name}":{blank}{value}{blank}' for name, value in order.items())
-            yield f'{{"PG":"T1","ID":"TAG","RD":[{first},{{{inner}}}]}}'.encode()
 
 
 class TestRegister:

@@ -1,7 +1,7 @@
 """
 Write the vectors that Python and Solidity both run, from neither's code.
 
-``python tests/vectors/make.py``; bills are counted with fractions and hashes made with eth-abi, so
+``python -m tests.vectors.make``; bills are counted with fractions and hashes made with eth-abi, so
 that a vector is a third opinion. The files are committed; nothing makes them anew by itself.
 """
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from eth_abi.abi import encode
 from sha3 import keccak_256
+
+from tests.vectors import records
 
 HERE = Path(__file__).parent
 MOST = 2**64 - 1
@@ -214,6 +216,7 @@ def memberships() -> list[dict[str, str]]:
 FILES = {
     "billing": lambda: {"charges": charges(), "costs": costs()},
     "leaves": lambda: {"accounts": leaves(), "trades": trades()},
+    "records": records.content,
     "trees": lambda: {"trees": trees()},
     "typed_data": lambda: {"sessions": sessions(), "memberships": memberships()},
 }

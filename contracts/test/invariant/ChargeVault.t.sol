@@ -9,6 +9,7 @@ import {ChargeVaultHandler} from "./handlers/ChargeVaultHandler.sol";
 
 /// @dev Fewer walks than elsewhere: most calls sign, on one curve or the other, and ten laws are walked.
 /// forge-config: default.invariant.runs = 60
+/// forge-config: mutants.invariant.runs = 4
 contract ChargeVault_Invariant_Test is Vault_Test {
     ChargeVaultHandler internal handler;
 

@@ -49,6 +49,14 @@ abstract contract Vectors is Test {
         return vm.parseJsonBytes32Array(_json, place);
     }
 
+    function texts(string memory place) internal view returns (bytes[] memory) {
+        return vm.parseJsonBytesArray(_json, place);
+    }
+
+    function numbers(string memory place) internal view returns (uint256[] memory) {
+        return vm.parseJsonUintArray(_json, place);
+    }
+
     function text(string memory place, string memory name) internal view returns (string memory) {
         return vm.parseJsonString(_json, string.concat(place, ".", name));
     }

@@ -188,6 +188,15 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         attempt(4);
     }
 
+    function test_RevertWhen_ThePageWasSpentBeforeTheLastTwo() external {
+        spend(1, 10);
+        spend(2, 12);
+        spend(3, 14);
+        vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_PageSpent.selector, 10));
+        attempt(10);
+        attempt(11);
+    }
+
     function test_WhenThePageIsLateButWithinTheWindow() external {
         // Opened before all others; its record arrives last.
         spend(1, 2);

@@ -65,5 +65,8 @@ contract MeterRegistry_Rotate_Unit_Test is Registry_Test {
         assertMeter(METER, signerOf(NEW_X, Y), FROM + 1, UNTIL + 1);
         assertTraits(METER, STATION, K1, false);
         assertEq(registry.operatorOf(METER), owner);
+        vm.prank(admin);
+        registry.rotate(METER, R1, NEW_X, NEW_X, FROM, UNTIL);
+        assertTraits(METER, STATION, R1, false);
     }
 }

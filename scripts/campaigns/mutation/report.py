@@ -10,7 +10,9 @@ from scripts.proving.running import ROOT
 PAGE: Final = ROOT / "docs" / "reference" / "mutation.md"
 _COLUMNS: Final = {
     "compiler": "not code",
+    "same": "the same code",
     "forge": "noticed by Forge",
+    "build": "noticed by the build",
     "python": "noticed by Python",
     "nobody": "survived",
     "": "not judged",
@@ -19,9 +21,11 @@ _HEAD: Final = """# Mutants of the contracts
 
 `scripts/prove --mutate` makes one small fault at a time in `contracts/src` (an operator, a number,
 two arguments swapped, a statement or a modifier left out) and runs the checks that must notice:
-Forge's tests, then `tests/contracts` on the mutated bytecode. A fault that does not compile counts
-for nothing. Interrupted, it goes on where it was (`--minutes`, `--jobs`, `--only src/libraries/*`).
-With `--write` it writes this page.
+Forge's tests with fewer draws and walks than usual, then the build of what ships, then
+`tests/contracts` on the code with the fault. All faults that can be chosen at run time are compiled
+once, in one piece, each asleep until its number is called; the others one at a time. A fault that
+does not compile counts for nothing. Interrupted, it goes on where it was (`--minutes`, `--jobs`,
+`--only src/libraries/*`). With `--write` it writes this page.
 
 """
 

@@ -1,0 +1,1 @@
+"""Make faults in the contracts one by one and see that a check notices each."""

@@ -1,0 +1,158 @@
+"""Texts of records with what a reader must make of them, in the words of the tests' own tables."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from sha3 import keccak_256
+
+from tests.contracts.ocmf_cases import (
+    BEGIN,
+    BILLED,
+    NO_JSON,
+    NO_UTF8,
+    NO_VALUES,
+    NOT_BILLED,
+    PAYLOADS_REFUSED,
+    PLAIN,
+    SHAPES_READ,
+    SHAPES_REFUSED,
+    TAG,
+    TEXTS_READ,
+    VALUES_READ,
+    VALUES_UNREAD,
+    body,
+    with_end,
+    with_readings,
+)
+
+Read = tuple[bytes, int, str]
+"""A text, its energy in Wh, and its idTag."""
+
+Refused = tuple[bytes, str, bytes]
+"""A text, the error with the types of its arguments, and the arguments, if they are known."""
+
+ERRORS = {
+    "Json_Malformed": "Json_Malformed(uint256)",
+    "Ocmf_BadValue": "Ocmf_BadValue(uint256)",
+    "Ocmf_NoBegin": "Ocmf_NoBegin()",
+    "Ocmf_NoEnd": "Ocmf_NoEnd()",
+    "Ocmf_EnergyUnusable": "Ocmf_EnergyUnusable()",
+    "Ocmf_Backwards": "Ocmf_Backwards(uint256,uint256)",
+    "Ocmf_DuplicateKey": "Ocmf_DuplicateKey(bytes2)",
+    "Ocmf_Escaped": "Ocmf_Escaped(bytes2)",
+    "Ocmf_Incomplete": "Ocmf_Incomplete()",
+    "Ocmf_NotATransaction": "Ocmf_NotATransaction()",
+}
+LENGTHS = range(36)
+PLACES = (0, 1, 29, 30, 31, 32, 33, 64)
+
+
+def keccak(data: bytes) -> bytes:
+    return bytes(keccak_256(data).digest())
+
+
+def tagged(tag: bytes) -> bytes:
+    return PLAIN.replace(b'"TAG"', b'"' + tag + b'"')
+
+
+def beside(members: bytes) -> bytes:
+    """Return the plain record with more members."""
+    return PLAIN[:-1] + members + b"}"
+
+
+def nested(depth: int) -> Iterator[bytes]:
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        yield beside(f',"XX":{opening * depth}0{closing * depth}'.encode())
+
+
+def read() -> Iterator[Read]:
+    """Yield what is read."""
+    for readings, energy_wh in SHAPES_READ:
+        yield with_readings(*readings), energy_wh, TAG
+    for obis in BILLED:
+        yield from ((one, 5, TAG) for one in with_end(begin=obis, ri=f'"{obis}"'))
+    for value in (*VALUES_READ, *(f'"{text}"' for text in TEXTS_READ)):
+        energy_wh = int(Fraction(value.strip('" ')))
+        yield from ((one, energy_wh, TAG) for one in with_end(rv=value))
+    for fill in ("a", "é", "☃", "😀", " ", "#"):
+        tags = (fill * length for length in LENGTHS[1:])
+        yield from ((tagged(tag.encode()), 5_500, tag) for tag in tags)
+    yield from ((text, 5_500, TAG) for text in (*skipped(), *nested(15)))
+
+
+def skipped() -> Iterator[bytes]:
+    """Yield records of 5.5 kWh with more in them than anybody reads."""
+    for fill in ("a", "é", "\\\\", '\\"', "\\u0022", ",", "}", "]", ":"):
+        strings = ",".join(f'"X{n}":"{fill * n}"' for n in LENGTHS)
+        yield beside(b"," + strings.encode())
+    for key in (b"k", b"\xc3\xa9", b"\xf0\x9f\x98\x80", b"'"):
+        yield beside(b"".join(b',"' + key * n + b'_":' + b"%d" % n for n in LENGTHS))
+    for value in ("0", "-1.5E+3", "true", "null", "[]", "{ }", "[1,[2],{}]", '{"RD":[{"RV":1}]}'):
+        yield beside(f',"XX":{value},"PGX":{value},"P":{value},"":{value}'.encode())
+        yield with_readings(BEGIN, f'{{"TX":"E","RV":15.5,"XV":{value}}}')
+
+
+def refused() -> Iterator[Refused]:
+    """Yield what is refused."""
+    for readings, error in SHAPES_REFUSED:
+        yield with_readings(*readings), error, b""
+    for members, error in PAYLOADS_REFUSED:
+        if error in ERRORS:
+            yield body(**members), error, b""
+    malformed = [*NO_JSON, *nested(16), *(PLAIN[:length] for length in range(len(PLAIN)))]
+    keys = ('"\\u0050G":"T9"', '"P\\n":1', '"XX":{"\\t":1}', '"XX":[{"a\\"b":1}]')
+    malformed += [beside(f",{key}".encode()) for key in keys]
+    for end in (b"", b"\\", b'\\"', b"\\\\", b"\x80"):
+        malformed += [b'{"XX":"' + b"a" * length + end for length in LENGTHS]
+    for value in NO_VALUES:
+        malformed += [*with_end(rv=value or " "), *with_end(tx='"C"', rv=value or " ")]
+    yield from ((text, "Json_Malformed", b"") for text in malformed)
+    yield from values_refused()
+    yield from strings_refused()
+
+
+def values_refused() -> Iterator[Refused]:
+    for obis in NOT_BILLED:
+        yield from ((one, "Ocmf_NoBegin", b"") for one in with_end(begin=obis, ri=f'"{obis}"'))
+        yield from ((one, "Ocmf_NoEnd", b"") for one in with_end(ri=f'"{obis}"'))
+    for value in VALUES_UNREAD:
+        yield from ((one, "Ocmf_BadValue", b"") for one in with_end(rv=value))
+        yield from ((one, "Ocmf_NoEnd", b"") for one in with_end(rv=value, ru='"s"'))
+    for flags in ("E", "tE", "Et", "EE", "é" * 40 + "E"):
+        yield from ((one, "Ocmf_EnergyUnusable", b"") for one in with_end(ef=f'"{flags}"'))
+
+
+def strings_refused() -> Iterator[Refused]:
+    start = PLAIN.index(b"TAG")
+    for control in (0x00, 0x1F):
+        for place in LENGTHS:
+            tag = b"a" * place + bytes([control]) + b"a" * (35 - place)
+            yield tagged(tag), "Json_Malformed", (start + place).to_bytes(32)
+    for bad in NO_UTF8:
+        for place in PLACES:
+            tag = b"a" * place + bad + b"a" * (70 - place)
+            yield tagged(tag), "Json_Malformed", (start + place).to_bytes(32)
+    for place in LENGTHS:
+        for after in (b"n", b'"', b"u00e9"):
+            tag = b"a" * place + b"\\" + after + b"b" * (34 - place)
+            yield tagged(tag), "Ocmf_Escaped", b"ID".ljust(32, b"\0")
+
+
+def hexed(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def content() -> dict[str, dict[str, list[str]]]:
+    """Return the file: columns, so that Solidity reads each at once."""
+    good, bad = list(read()), list(refused())
+    return {
+        "read": {
+            "texts": [hexed(text) for text, _, _ in good],
+            "energiesWh": [str(energy_wh) for _, energy_wh, _ in good],
+            "idTagHashes": [hexed(keccak(tag.encode())) for _, _, tag in good],
+        },
+        "refused": {
+            "texts": [hexed(text) for text, _, _ in bad],
+            "errors": [hexed(keccak(ERRORS[error].encode())[:4] + data) for _, error, data in bad],
+        },
+    }
