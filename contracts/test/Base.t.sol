@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {EnergyEuro} from "../src/EnergyEuro.sol";
-import {Test} from "forge-std/Test.sol";
+import {Shipped} from "./Shipped.sol";
 
 /// @title Base_Test
 /// @notice People, money and signatures that every suite needs.
-abstract contract Base_Test is Test {
+abstract contract Base_Test is Shipped {
     bytes32 internal constant RECEIVE_TYPEHASH = keccak256(
         "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
@@ -18,7 +18,7 @@ abstract contract Base_Test is Test {
     EnergyEuro internal euro;
 
     function setUp() public virtual {
-        euro = new EnergyEuro(admin);
+        euro = EnergyEuro(deployShipped("EnergyEuro", abi.encode(admin)));
     }
 
     /// @dev Signs, as `payer`, that `payee` may take `amount` once, at any time from now on.

@@ -25,7 +25,7 @@ abstract contract Registry_Test is Base_Test {
     IMeterRegistry internal registry;
 
     function setUp() public virtual override {
-        registry = IMeterRegistry(deployCode("MeterRegistry.sol:MeterRegistry", abi.encode(admin)));
+        registry = IMeterRegistry(deployShipped("MeterRegistry", abi.encode(admin)));
     }
 
     function signerOf(bytes32 x, bytes32 y) internal pure returns (address) {

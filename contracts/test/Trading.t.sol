@@ -8,7 +8,7 @@ import {HostileEuro} from "./tokens/HostileEuro.sol";
 
 /// @title Trading_Test
 /// @notice A community of six members and a grid operator in two slots, and runs of its intervals.
-/// Contracts are found by name, so that no suite compiles them anew.
+/// The token is found by name, so that no suite compiles it anew.
 abstract contract Trading_Test is Base_Test {
     /// @dev The arguments of a run.
     struct Run {
@@ -53,8 +53,7 @@ abstract contract Trading_Test is Base_Test {
     }
 
     function deployed(uint64 intervalLength, uint64 minimumBond) internal returns (TradeLedger) {
-        return
-            TradeLedger(deployCode("TradeLedger.sol:TradeLedger", abi.encode(euro, intervalLength, minimumBond, admin)));
+        return TradeLedger(deployShipped("TradeLedger", abi.encode(euro, intervalLength, minimumBond, admin)));
     }
 
     function hostile() internal view returns (HostileEuro) {

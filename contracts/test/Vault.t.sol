@@ -12,7 +12,7 @@ import {IMeterRegistry} from "../src/interfaces/IMeterRegistry.sol";
 
 /// @title Vault_Test
 /// @notice A vault on a token that can misbehave, meters of both curves, and what drivers and meters
-/// sign. All code is fetched by name, so that it is compiled once and as it ships.
+/// sign. The token is fetched by name, so that no suite compiles it anew.
 abstract contract Vault_Test is Base_Test {
     bytes32 internal constant TERMS_TYPEHASH = keccak256(
         "SessionTerms(address driver,uint32 purse,address operator,bytes32 meterId,string idTag,uint64 priceMicrosPerKwh,uint64 flatMicros,uint64 depositMicros,bytes32 tariffFingerprint,uint64 deadline,bytes32 salt)"
@@ -52,8 +52,8 @@ abstract contract Vault_Test is Base_Test {
         vm.warp(START);
         token = HostileEuro(deployCode("HostileEuro.sol:HostileEuro", abi.encode(admin)));
         tokenDomain = token.DOMAIN_SEPARATOR();
-        registry = IMeterRegistry(deployCode("MeterRegistry.sol:MeterRegistry", abi.encode(admin)));
-        vault = IVault(deployCode("ChargeVault.sol:ChargeVault", abi.encode(token, registry)));
+        registry = IMeterRegistry(deployShipped("MeterRegistry", abi.encode(admin)));
+        vault = IVault(deployShipped("ChargeVault", abi.encode(token, registry)));
         enrol(STATION, IMeterRegistry.Kind.Station, true);
         enrol(K1_STATION, IMeterRegistry.Kind.Station, false);
         enrol(GATEWAY, IMeterRegistry.Kind.Gateway, false);

@@ -50,7 +50,7 @@ def lint() -> Iterator[str]:
     NotProvenError
         If a source cannot be read.
     """
-    done = hear("forge", "lint", "--json", "src")
+    done = hear("forge", "lint", "--json", "src", FOUNDRY_PROFILE="slither")
     if done.returncode != 0:
         raise NotProvenError(f"forge lint: {done.stderr[-2000:]}")
     for line in done.stderr.splitlines():

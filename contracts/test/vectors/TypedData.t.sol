@@ -2,20 +2,20 @@
 pragma solidity 0.8.37;
 
 import {IChargeVault} from "../../src/interfaces/IChargeVault.sol";
+import {Shipped} from "../Shipped.sol";
 import {Vectors} from "./Vectors.sol";
 
-/// @dev Code is fetched, not built in: it is compiled once, and as it ships.
 interface IMembershipType {
     function MEMBERSHIP_TYPEHASH() external view returns (bytes32);
 }
 
-contract TypedData_Vectors_Test is Vectors {
+contract TypedData_Vectors_Test is Vectors, Shipped {
     function setUp() external {
         load("typed_data");
     }
 
     function test_MakesTheSameSessionId() external {
-        IChargeVault vault = IChargeVault(deployCode("ChargeVault.sol:ChargeVault", abi.encode(address(1), address(2))));
+        IChargeVault vault = IChargeVault(deployShipped("ChargeVault", abi.encode(address(1), address(2))));
         uint256 i;
         for (; has(entry(".sessions", i)); ++i) {
             string memory one = entry(".sessions", i);
@@ -37,9 +37,8 @@ contract TypedData_Vectors_Test is Vectors {
     }
 
     function test_MakesTheSameNonceOfAMembership() external {
-        IMembershipType ledger = IMembershipType(
-            deployCode("TradeLedger.sol:TradeLedger", abi.encode(address(1), uint32(900), uint64(0), address(2)))
-        );
+        IMembershipType ledger =
+            IMembershipType(deployShipped("TradeLedger", abi.encode(address(1), uint32(900), uint64(0), address(2))));
         bytes32 kind = ledger.MEMBERSHIP_TYPEHASH();
         uint256 i;
         for (; has(entry(".memberships", i)); ++i) {

@@ -64,11 +64,24 @@ class TestMissed:
     def test_names_lines_and_branches_by_their_code(self, tmp_path):
         (tmp_path / "One.sol").write_text("  if (a) {\n    b();\n")
         (tmp_path / "Two.sol").write_text("c();\n")
-        assert list(coverage.missed(LCOV, tmp_path)) == [
+        assert list(coverage.missed([LCOV], tmp_path)) == [
             "line One.sol: b();",
             "branch One.sol: if (a) {",
             "branch One.sol: b();",
         ]
+
+    def test_takes_for_run_what_any_report_has_as_run(self, tmp_path):
+        (tmp_path / "One.sol").write_text("  if (a) {\n    b();\n")
+        (tmp_path / "Two.sol").write_text("c();\n")
+        other = "SF:One.sol\nDA:2,1\nBRDA:1,0,1,2\nBRDA:2,1,0,-\nend_of_record\n"
+        assert list(coverage.missed([LCOV, other], tmp_path)) == ["branch One.sol: b();"]
+
+    def test_names_the_sources_that_no_report_knows(self, tmp_path):
+        (tmp_path / "src").mkdir()
+        (tmp_path / "src" / "Known.sol").write_text("a();\n")
+        (tmp_path / "src" / "Left.sol").write_text("a();\n")
+        report = "SF:src/Known.sol\nDA:1,1\nend_of_record\n"
+        assert list(coverage.missed([report], tmp_path)) == ["file src/Left.sol"]
 
     @pytest.mark.parametrize(
         ("code", "tests", "is_missed"),
@@ -85,7 +98,7 @@ class TestMissed:
     ):
         (tmp_path / "One.sol").write_text(code)
         report = "SF:One.sol\nBRDA:1,0,0,-\nend_of_record\n"
-        assert bool(list(coverage.missed(report, tmp_path, tests))) == is_missed
+        assert bool(list(coverage.missed([report], tmp_path, tests))) == is_missed
 
 
 class TestWhere:

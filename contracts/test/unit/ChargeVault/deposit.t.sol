@@ -3,9 +3,9 @@ pragma solidity 0.8.37;
 
 import {HostileEuro} from "../../tokens/HostileEuro.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {PurseLibrary} from "../../../src/types/Purse.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IVault} from "../../IVault.sol";
 import {Vault_Test} from "../../Vault.t.sol";
 import {IChargeVault} from "../../../src/interfaces/IChargeVault.sol";
 
@@ -29,12 +29,12 @@ contract ChargeVault_Deposit_Unit_Test is Vault_Test {
 
     function test_RevertWhen_TheAmountIsMoreThanAPurseHolds() external {
         attempt(1);
-        vm.expectRevert(abi.encodeWithSelector(PurseLibrary.Purse_Full.selector, uint256(type(uint40).max) + 1));
+        vm.expectRevert(abi.encodeWithSelector(IVault.Purse_Full.selector, uint256(type(uint40).max) + 1));
         attempt(type(uint40).max);
         attempt(type(uint40).max - 1);
         assertPurse(driver.addr, 4, type(uint40).max, 0);
         vm.expectRevert(
-            abi.encodeWithSelector(PurseLibrary.Purse_Full.selector, uint256(type(uint40).max) + type(uint64).max)
+            abi.encodeWithSelector(IVault.Purse_Full.selector, uint256(type(uint40).max) + type(uint64).max)
         );
         attempt(type(uint64).max);
     }

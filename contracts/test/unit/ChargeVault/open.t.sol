@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PurseLibrary} from "../../../src/types/Purse.sol";
 import {HostileEuro} from "../../tokens/HostileEuro.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IVault} from "../../IVault.sol";
 import {Vault_Test} from "../../Vault.t.sol";
 import {IChargeVault} from "../../../src/interfaces/IChargeVault.sol";
 
@@ -91,7 +91,7 @@ contract ChargeVault_Open_Unit_Test is Vault_Test {
         terms.depositMicros = type(uint40).max;
         give(driver.addr, type(uint40).max);
         stand(driver.addr, 0, 1);
-        vm.expectRevert(abi.encodeWithSelector(PurseLibrary.Purse_Full.selector, uint256(type(uint40).max) + 1));
+        vm.expectRevert(abi.encodeWithSelector(IVault.Purse_Full.selector, uint256(type(uint40).max) + 1));
         attempt(terms);
         terms.depositMicros -= 1;
         attempt(terms);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PurseLibrary} from "../../../src/types/Purse.sol";
 import {HostileEuro} from "../../tokens/HostileEuro.sol";
 import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IVault} from "../../IVault.sol";
 import {Vault_Test} from "../../Vault.t.sol";
 import {IChargeVault} from "../../../src/interfaces/IChargeVault.sol";
 
@@ -46,7 +46,7 @@ contract ChargeVault_TopUp_Unit_Test is Vault_Test {
     function test_RevertWhen_TheDepositWouldBeMoreThanAPurseHolds() external {
         uint64 amount = type(uint40).max - DEPOSIT + 1;
         give(driver.addr, amount);
-        vm.expectRevert(abi.encodeWithSelector(PurseLibrary.Purse_Full.selector, uint256(type(uint40).max) + 1));
+        vm.expectRevert(abi.encodeWithSelector(IVault.Purse_Full.selector, uint256(type(uint40).max) + 1));
         attempt(amount);
         attempt(amount - 1);
         assertPurse(driver.addr, 0, 0, type(uint40).max);

@@ -6,7 +6,7 @@ import {Trading_Test} from "../../Trading.t.sol";
 
 contract TradeLedger_Constructor_Unit_Test is Trading_Test {
     function refuses(uint64 length) internal {
-        bytes memory code = vm.getCode("TradeLedger.sol:TradeLedger");
+        bytes memory code = vm.getCode(artifactOf("TradeLedger"));
         code = abi.encodePacked(code, abi.encode(euro, length, 0, admin));
         // A creation that succeeds is no call that did not revert, so what was made is looked at too.
         address made;

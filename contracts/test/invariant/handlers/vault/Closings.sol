@@ -73,35 +73,8 @@ abstract contract Closings is Endings {
         (uint256 i, bool found) = _pickAt(which, IMeterRegistry.Kind.Station);
         if (!found) return;
         uint256 r = _record(i, seed, _flaw(seed));
-        Session memory its = _sessions[i];
-        (Law law, bytes memory why, uint64 wattHours) = _whyNotByRecord(its, _records[r]);
-        uint64 least = _owed(its, wattHours);
-        total = uint64(bound(total, seed % 8 == 0 ? 0 : least, uint256(its.held) + 5));
         bool forged = _mix(seed) >> 240 & 7 == 0;
-        uint256 key = forged ? driverKey(which) : _keyOf(its.terms.driver);
-        forged = VM.addr(key) != its.terms.driver;
-        if (why.length == 0 && forged) {
-            law = Law.Strangers;
-            why = abi.encodeWithSelector(IChargeVault.ChargeVault_NotTheDriver.selector, VM.addr(key), its.terms.driver);
-        } else if (why.length == 0 && total < least) {
-            law = Law.Charges;
-            why = abi.encodeWithSelector(IChargeVault.ChargeVault_TotalTooSmall.selector, total, least);
-        }
-        if (total == 0) why = abi.encodeWithSelector(IChargeVault.ChargeVault_TotalTooSmall.selector, 0, 1);
-        Record memory record = _records[r];
-        bytes memory data = abi.encodeCall(
-            IChargeVault.closeCosigned,
-            (
-                its.terms,
-                its.opening,
-                record.payload,
-                record.signature,
-                total,
-                _sign(key, false, _totalDigest(its.id, total))
-            )
-        );
-        uint64 charge = total < its.held ? total : its.held;
-        if (_end(i, data, law, why, charge, false)) _noteRecord(record, i, wattHours, charge);
+        _cosign(i, r, total, forged ? driverKey(which) : _keyOf(_sessions[i].terms.driver), seed % 8 == 0);
     }
 
     /// @dev Ends a session by its gateway's reading; some have a flaw.
@@ -109,14 +82,7 @@ abstract contract Closings is Endings {
         (uint256 i, bool found) = _pickAt(which, IMeterRegistry.Kind.Gateway);
         if (!found) return;
         Proof memory proof = _proof(i, seed, _flaw(seed));
-        Session memory its = _sessions[i];
-        bytes memory why = _whyNotRunning(its);
-        Law law = its.ended ? Law.Ends : Law.Deadlines;
-        if (why.length == 0) (law, why) = _whyNotByReading(its, proof);
-        bytes memory data = abi.encodeCall(IChargeVault.close, (its.terms, its.opening, proof.reading, proof.signature));
-        uint64 wattHours = why.length == 0 ? proof.reading.endWh - proof.reading.beginWh : 0;
-        uint64 charge = _owed(its, wattHours);
-        if (_end(i, data, law, why, charge, twice)) _noteReading(i, wattHours, charge);
+        _closeBy(i, proof, twice);
     }
 
     /// @dev Ends two sessions at once, or one that is named twice; those not open are passed over.
@@ -164,6 +130,60 @@ abstract contract Closings is Endings {
         Sight memory before = _see(its.terms);
         if (!_end(i, data, its.ended ? Law.Ends : Law.Deadlines, why, 0, true)) return;
         _check(Law.Deadlines, _see(its.terms).driver - before.driver == its.held, "a deposit came back in part");
+    }
+
+    /// @dev Brings a record and a total that `key` signs; the total is enough, or may be short.
+    function _cosign(uint256 i, uint256 r, uint64 total, uint256 key, bool short) private {
+        Session memory its = _sessions[i];
+        (Law law, bytes memory why, uint64 wattHours) = _whyNotByRecord(its, _records[r]);
+        uint64 least = _owed(its, wattHours);
+        total = uint64(bound(total, short ? 0 : least, uint256(its.held) + 5));
+        if (why.length == 0) (law, why) = _whyNotByTotal(its, total, least, VM.addr(key), law);
+        if (total == 0) why = abi.encodeWithSelector(IChargeVault.ChargeVault_TotalTooSmall.selector, 0, 1);
+        bytes memory data = _cosigned(its, _records[r], total, key);
+        uint64 charge = total < its.held ? total : its.held;
+        if (_end(i, data, law, why, charge, false)) _noteRecord(_records[r], i, wattHours, charge);
+    }
+
+    /// @dev Returns why a total that somebody signed ends no session, and the law that forbids it.
+    function _whyNotByTotal(Session memory its, uint64 total, uint64 least, address signer, Law law)
+        private
+        pure
+        returns (Law, bytes memory)
+    {
+        if (signer != its.terms.driver) {
+            bytes4 stranger = IChargeVault.ChargeVault_NotTheDriver.selector;
+            return (Law.Strangers, abi.encodeWithSelector(stranger, signer, its.terms.driver));
+        }
+        if (total < least) {
+            bytes4 small = IChargeVault.ChargeVault_TotalTooSmall.selector;
+            return (Law.Charges, abi.encodeWithSelector(small, total, least));
+        }
+        return (law, "");
+    }
+
+    /// @dev Returns the call that brings a record and a signed total.
+    function _cosigned(Session memory its, Record memory record, uint64 total, uint256 key)
+        private
+        view
+        returns (bytes memory)
+    {
+        bytes memory signature = _sign(key, false, _totalDigest(its.id, total));
+        return abi.encodeCall(
+            IChargeVault.closeCosigned, (its.terms, its.opening, record.payload, record.signature, total, signature)
+        );
+    }
+
+    /// @dev Brings a reading to a session.
+    function _closeBy(uint256 i, Proof memory proof, bool twice) private {
+        Session memory its = _sessions[i];
+        bytes memory why = _whyNotRunning(its);
+        Law law = its.ended ? Law.Ends : Law.Deadlines;
+        if (why.length == 0) (law, why) = _whyNotByReading(its, proof);
+        bytes memory data = abi.encodeCall(IChargeVault.close, (its.terms, its.opening, proof.reading, proof.signature));
+        uint64 wattHours = why.length == 0 ? proof.reading.endWh - proof.reading.beginWh : 0;
+        uint64 charge = _owed(its, wattHours);
+        if (_end(i, data, law, why, charge, twice)) _noteReading(i, wattHours, charge);
     }
 
     /// @dev Brings a record to a session.

@@ -26,28 +26,34 @@ abstract contract Endings is Proofs {
         bool armed = twice && TOKEN.mood() == HostileEuro.Mood.Honest;
         if (armed) TOKEN.arm(address(VAULT), data);
         bool refuses = its.opening.fromWallet && charge < its.held && _refuses(its.terms.driver);
-        bool done;
-        if (refuses && why.length == 0) {
-            VM.prank(operator(i));
-            (done,) = address(VAULT).call(data);
-            _check(Law.Refusals, done, "a driver whom the token refuses held up a station");
-        } else {
-            done = _try(operator(i), data, law, why);
-        }
+        bool done = refuses && why.length == 0 ? _endUnpaid(i, data) : _try(operator(i), data, law, why);
         if (armed) {
             _check(Law.Ends, !TOKEN.wasLetIn(), "a session ended within its own end");
             TOKEN.setMood(HostileEuro.Mood.Honest);
         }
         if (!done || why.length != 0) return false;
         _noteEnd(i, charge);
+        _checkMoney(its, before, charge, refuses);
+        if (twice) {
+            why = abi.encodeWithSelector(IChargeVault.ChargeVault_NotOpen.selector, its.id);
+            _try(operator(i), data, Law.Ends, why);
+        }
+        return true;
+    }
+
+    /// @dev Ends a session whose driver the token refuses, which must be done all the same.
+    function _endUnpaid(uint256 i, bytes memory data) private returns (bool done) {
+        VM.prank(operator(i));
+        (done,) = address(VAULT).call(data);
+        _check(Law.Refusals, done, "a driver whom the token refuses held up a station");
+    }
+
+    /// @dev Checks where the deposit of a session that has ended went.
+    function _checkMoney(Session memory its, Sight memory before, uint64 charge, bool refuses) private {
         Sight memory later = _see(its.terms);
         (uint256 back, uint256 gained) = (later.driver - before.driver, later.operator - before.operator);
         _check(Law.Charges, back + gained == its.held && gained == charge, "a session was charged something else");
         _check(Law.Refusals, !refuses || back == its.held - charge, "a driver whom the token refuses lost money");
-        if (twice) {
-            _try(operator(i), data, Law.Ends, abi.encodeWithSelector(IChargeVault.ChargeVault_NotOpen.selector, its.id));
-        }
-        return true;
     }
 
     function _noteEnd(uint256 i, uint64 charge) internal {

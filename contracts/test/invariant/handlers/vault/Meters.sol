@@ -166,10 +166,15 @@ abstract contract Meters is Signatures {
         // Registers begin where all steps of them meet.
         (its.register, its.owner) = (12_300, operator(0));
         _indexOf[its.id] = _meters.length - 1;
-        IMeterRegistry.Curve curve = IMeterRegistry.Curve(p256 ? 1 : 0);
-        _calibrate(abi.encodeCall(REGISTRY.enrol, (its.id, kind, curve, x, y, POWER_W, 0, until)));
+        _calibrate(_enrolling(its, x, y));
         _calibrate(abi.encodeCall(REGISTRY.assign, (its.id, its.owner)));
         _bind(its);
+    }
+
+    /// @dev Returns the call that enrols a meter with a key.
+    function _enrolling(Meter storage its, bytes32 x, bytes32 y) private view returns (bytes memory) {
+        IMeterRegistry.Curve curve = IMeterRegistry.Curve(its.p256 ? 1 : 0);
+        return abi.encodeCall(REGISTRY.enrol, (its.id, its.kind, curve, x, y, POWER_W, 0, its.validUntil));
     }
 
     /// @dev Brings whom a meter earns for up to date; what it had earned stays with who had it.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IVault} from "../../../IVault.sol";
 import {IChargeVault} from "../../../../src/interfaces/IChargeVault.sol";
-import {PurseLibrary} from "../../../../src/types/Purse.sol";
 import {Meters} from "./Meters.sol";
 
 /// @title Offers
@@ -19,7 +19,7 @@ abstract contract Offers is Meters {
     function _whyNotFit(address who, uint32 purse, uint64 more) internal view returns (bytes memory) {
         Holding memory its = holdings[who][purse];
         uint256 sum = uint256(its.free) + its.held + more;
-        return sum > PURSE_MAX ? abi.encodeWithSelector(PurseLibrary.Purse_Full.selector, sum) : bytes("");
+        return sum > PURSE_MAX ? abi.encodeWithSelector(IVault.Purse_Full.selector, sum) : bytes("");
     }
 
     /// @dev Returns why a session is none that runs, or nothing if it runs and its deadline is to come.

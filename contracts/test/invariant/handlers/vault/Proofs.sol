@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IVault} from "../../../IVault.sol";
 import {IChargeVault} from "../../../../src/interfaces/IChargeVault.sol";
 import {IMeterRegistry} from "../../../../src/interfaces/IMeterRegistry.sol";
-import {OcmfReadings} from "../../../../src/libraries/OcmfReadings.sol";
 import {Openings} from "./Openings.sol";
 import {Shapes} from "./Shapes.sol";
 
@@ -131,7 +131,7 @@ abstract contract Proofs is Openings {
             return (
                 Law.Energy,
                 abi.encodeWithSelector(
-                    OcmfReadings.Ocmf_Backwards.selector, uint256(record.begin) * 1e11, uint256(record.end) * 1e11
+                    IVault.Ocmf_Backwards.selector, uint256(record.begin) * 1e11, uint256(record.end) * 1e11
                 ),
                 0
             );
