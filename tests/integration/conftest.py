@@ -1,5 +1,6 @@
 """A day of the demonstration, settled once for all tests that look at it."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -47,5 +48,12 @@ def finish(base: Path) -> Settled:
 
 
 @pytest.fixture(scope="session")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Settled:
-    return finish(tmp_path_factory.mktemp("day"))
+def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """A settled day, made by whichever worker needs it first; who would change it takes a copy."""
+    own = tmp_path_factory.getbasetemp()
+    base = (own.parent if hasattr(request.config, "workerinput") else own) / "day"
+    base.mkdir(exist_ok=True)
+    with (base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        written = base / "summary.json"
+        return Settled(base, json.loads(written.read_text())) if written.exists() else finish(base)
