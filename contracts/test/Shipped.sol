@@ -12,7 +12,11 @@ abstract contract Shipped is Test {
     }
 
     function artifactOf(string memory name) internal view returns (string memory) {
-        bool ships = keccak256(bytes(vm.envOr("FOUNDRY_PROFILE", string("default")))) == keccak256("default");
-        return ships ? string.concat("compiled/", name, ".json") : string.concat(name, ".sol:", name);
+        return ships() ? string.concat("compiled/", name, ".json") : string.concat(name, ".sol:", name);
+    }
+
+    /// @dev Returns whether the code of contracts/compiled is deployed.
+    function ships() internal view returns (bool) {
+        return keccak256(bytes(vm.envOr("FOUNDRY_PROFILE", string("default")))) == keccak256("default");
     }
 }

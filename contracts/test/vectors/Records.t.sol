@@ -4,14 +4,19 @@ pragma solidity 0.8.37;
 import {Ocmf} from "../../src/libraries/Ocmf.sol";
 import {Json} from "../../src/libraries/Json.sol";
 import {OcmfReadings} from "../../src/libraries/OcmfReadings.sol";
-import {OcmfHarness} from "../harness/OcmfHarness.sol";
+import {Shipped} from "../Shipped.sol";
 import {Vectors} from "./Vectors.sol";
 
-contract Records_Vectors_Test is Vectors {
-    OcmfHarness private _harness;
+interface IOcmfHarness {
+    function read(bytes calldata text) external view returns (Ocmf.Session memory session, uint256 gasUsed);
+}
+
+contract Records_Vectors_Test is Vectors, Shipped {
+    IOcmfHarness private _harness;
 
     function setUp() external {
-        _harness = new OcmfHarness();
+        string memory artifact = ships() ? "compiled/test/OcmfHarness.json" : "OcmfHarness.sol:OcmfHarness";
+        _harness = IOcmfHarness(deployCode(artifact));
         load("records");
     }
 
