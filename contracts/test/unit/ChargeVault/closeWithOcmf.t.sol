@@ -150,6 +150,9 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         attempt(8);
         expectOldPage(7, 8);
         attempt(7);
+        spend(3, 12);
+        expectOldPage(8, 8);
+        attempt(8);
         attempt(9);
     }
 
@@ -204,6 +207,14 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         attempt(9);
         assertEq(vault.lastPageOf(STATION), 10);
         assertPurse(driver.addr, 0, 0, 0);
+        assertEq(vault.stationEarned(STATION), 3 * CHARGE);
+    }
+
+    function test_WhenThePageIsJustBelowOneFarAhead() external {
+        spend(1, 2);
+        spend(2, 100);
+        attempt(99);
+        assertEq(vault.lastPageOf(STATION), 100);
         assertEq(vault.stationEarned(STATION), 3 * CHARGE);
     }
 
@@ -269,6 +280,16 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         assertEq(vault.stationEarned(STATION), 0);
         assertEq(vault.operatorOf(STATION), buyer);
         assertEq(vault.lastPageOf(STATION), 1);
+    }
+
+    function test_GivenTheMeterEarnsForSomebodyElseSinceTwoSessions() external {
+        IChargeVault.Terms memory second = plain();
+        (second.purse, second.salt) = (1, keccak256("second"));
+        IChargeVault.Opening memory itsOpening = open(second);
+        assign(STATION, buyer);
+        attempt(1);
+        close(second, itsOpening, 2, 1 hours);
+        assertEq(vault.earnedOf(operator), 2 * CHARGE);
     }
 
     function test_WhenAllIsInOrder() external {

@@ -24,6 +24,13 @@ contract ChargeVault_OpenFromBalance_Unit_Test is Vault_Test {
         vault.openFromBalance(standing(1), "");
     }
 
+    function test_RevertWhen_NobodySignedForNobody() external {
+        IChargeVault.Terms memory terms = standing(1);
+        terms.driver = address(0);
+        vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_NotTheDriver.selector, address(0), address(0)));
+        vault.openFromBalance(terms, "");
+    }
+
     function test_RevertWhen_SomebodyElseSigned() external {
         bytes memory signature = sign(other.key, idOf(standing(1)));
         expectNotTheDriver(other.addr);
