@@ -26,6 +26,7 @@ from settlement.trading.tree import (
     merkle_root,
     trade_leaf,
 )
+from tests.contracts.reader import Found, Refused, read_in_python
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 FORGE = Path(__file__).parents[2] / "contracts" / "test" / "vectors"
@@ -130,3 +131,15 @@ class TestTypedData:
             "salt": case["salt"],
         }
         assert hash_struct("Membership", values) == raw(case["nonce"])
+
+
+class TestRecords:
+    def test_are_read_the_same(self):
+        read = vectors("records", "read")
+        columns = zip(read["texts"], read["energiesWh"], read["idTagHashes"], strict=True)
+        for text, energy_wh, tag in columns:
+            assert read_in_python(raw(text)) == Found(1, tag[2:], int(energy_wh)), raw(text)
+
+    def test_are_refused_the_same(self):
+        for text in vectors("records", "refused")["texts"]:
+            assert isinstance(read_in_python(raw(text)), Refused), raw(text)

@@ -1,5 +1,6 @@
 """Texts of records with what a reader must make of them, in the words of the tests' own tables."""
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from tests.contracts.ocmf_cases import (
     NOT_BILLED,
     PAYLOADS_REFUSED,
     PLAIN,
+    READINGS,
     SHAPES_READ,
     SHAPES_REFUSED,
     TAG,
@@ -26,7 +28,7 @@ from tests.contracts.ocmf_cases import (
 )
 
 Read = tuple[bytes, int, str]
-"""A text, its energy in Wh, and its idTag."""
+"""A text of page 1, its energy in Wh, and its idTag."""
 
 Refused = tuple[bytes, str, bytes]
 """A text, the error with the types of its arguments, and the arguments, if they are known."""
@@ -60,9 +62,52 @@ def beside(members: bytes) -> bytes:
     return PLAIN[:-1] + members + b"}"
 
 
-def nested(depth: int) -> Iterator[bytes]:
+def deep(depth: int) -> Iterator[str]:
     for opening, closing in (("[", "]"), ('{"a":', "}")):
-        yield beside(f',"XX":{opening * depth}0{closing * depth}'.encode())
+        yield f"{opening * depth}0{closing * depth}"
+
+
+def nested(depth: int) -> Iterator[bytes]:
+    """Yield records with a value of this depth in them, where each way of reading meets it."""
+    for value in deep(depth):
+        for member in ('"XX":', '"XX" : ', '"X":', '"IS":', '"IF":'):
+            yield beside(f",{member}{value}".encode())
+            yield PLAIN.replace(b'"ID"', f'{member}{value},"ID"'.encode())
+    yield beside(f',"IF":["a",{"[" * (depth - 1)}0{"]" * (depth - 1)}]'.encode())
+
+
+def nested_readings(depth: int) -> Iterator[bytes]:
+    """Yield records with such a value in a reading that counts, and in one that does not."""
+    for value in deep(depth):
+        yield with_readings(BEGIN, f'{{"TX":"E","RV":15.5,"XV":{value}}}')
+        yield with_readings(BEGIN, f'{{"TX":"C","RV":{value}}}', '{"TX":"E","RV":15.5}')
+
+
+def blanks() -> Iterator[bytes]:
+    """Yield the plain record with white space at each place where some may be, and everywhere."""
+    parts = re.split(rb"(?<=[,:{}\[\]])|(?=[,:}\]])", PLAIN)
+    for blank in (b" ", b"\t", b"\n", b"\r", b" \r\n\t "):
+        yield blank.join([b"", *parts, b""])
+        for at in range(len(parts) + 1):
+            yield b"".join(parts[:at]) + blank + b"".join(parts[at:])
+
+
+def arrays() -> Iterator[bytes]:
+    """Yield records with lists of texts, as identification flags are, and of anything else."""
+    for inner in ('"a"', '"a","b"', '"RFID_PLAIN","OCPP_RS_TLS","é"', '"a" ,"b"', '"a", "b"', ""):
+        for more in ("", ',"c,]"', ',{"d":["e"]}', ",7", ",null", ',"\\n"', ',"\\uFFFF\\uabcd"'):
+            text = f"[{inner}{more}]" if inner else f"[{more[1:]}]"
+            yield beside(f',"IF":{text}'.encode())
+            yield PLAIN.replace(b'"ID"', f'"IF":{text},"ID"'.encode())
+
+
+def taken_back() -> Iterator[bytes]:
+    """Yield records of 5 Wh whose flags of unusable energy a later reading takes back."""
+    begin = '{"TX":"B","RV":0,"RU":"Wh","ST":"G"}'
+    for flags in ("E", "tE", "Et"):
+        for back in ('""', '"t"', ' ""'):
+            first, second = f'{{"EF":"{flags}","RV":1}}', f'{{"TX":"E","EF":{back},"RV":5}}'
+            yield with_readings(begin, first, second)
 
 
 def read() -> Iterator[Read]:
@@ -77,7 +122,13 @@ def read() -> Iterator[Read]:
     for fill in ("a", "é", "☃", "😀", " ", "#"):
         tags = (fill * length for length in LENGTHS[1:])
         yield from ((tagged(tag.encode()), 5_500, tag) for tag in tags)
-    yield from ((text, 5_500, TAG) for text in (*skipped(), *nested(15)))
+    plain = (*skipped(), *blanks(), *arrays(), *nested(15), *nested_readings(13))
+    yield from ((text, 5_500, TAG) for text in plain)
+    for tag in (b"\xc2\x80", b"\xdf\xbf", b"\xe0\xa0\x80", b"\xed\x9f\xbf", b"\xee\x80\x80"):
+        yield tagged(tag), 5_500, tag.decode()
+    for tag in (b"\xef\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf4\x8f\xbf\xbf"):
+        yield tagged(tag), 5_500, tag.decode()
+    yield from ((text, 5, TAG) for text in taken_back())
 
 
 def skipped() -> Iterator[bytes]:
@@ -95,11 +146,18 @@ def skipped() -> Iterator[bytes]:
 def refused() -> Iterator[Refused]:
     """Yield what is refused."""
     for readings, error in SHAPES_REFUSED:
-        yield with_readings(*readings), error, b""
+        yield with_readings(*readings), error, named(error, "".join(readings))
     for members, error in PAYLOADS_REFUSED:
         if error in ERRORS:
-            yield body(**members), error, b""
-    malformed = [*NO_JSON, *nested(16), *(PLAIN[:length] for length in range(len(PLAIN)))]
+            text = body(**members)
+            yield text, error, named(error, text.decode().replace(READINGS, ""))
+    malformed = [
+        *NO_JSON,
+        *nested(16),
+        *nested_readings(14),
+        *broken(),
+        *(PLAIN[:length] for length in range(len(PLAIN))),
+    ]
     keys = ('"\\u0050G":"T9"', '"P\\n":1', '"XX":{"\\t":1}', '"XX":[{"a\\"b":1}]')
     malformed += [beside(f",{key}".encode()) for key in keys]
     for end in (b"", b"\\", b'\\"', b"\\\\", b"\x80"):
@@ -109,6 +167,33 @@ def refused() -> Iterator[Refused]:
     yield from ((text, "Json_Malformed", b"") for text in malformed)
     yield from values_refused()
     yield from strings_refused()
+
+
+def named(error: str, text: str) -> bytes:
+    """Return the key that a refusal names: the one that is there twice, or has an escape."""
+    keys = {
+        "Ocmf_DuplicateKey": r'"(\w\w)": ?("[^"]*"|[^"{}]*),? ?"\1":',
+        "Ocmf_Escaped": r'"(\w\w)":"[^"]*\\',
+    }
+    found = re.search(keys[error], text) if error in keys else None
+    return found[1].encode().ljust(32, b"\0") if found else b""
+
+
+def broken() -> Iterator[bytes]:
+    """Yield the plain record with something in it that is no JSON."""
+    for at in range(4):
+        for digit in "/:@G`g -":
+            escape = "a1B9"[:at] + digit + "a1B9"[at + 1 :]
+            yield beside(f',"XX":"\\u{escape}"'.encode())
+    for letter in 'acdeghijklmopqsvwxyz"':
+        yield beside(f',"XX":"\\{letter}"'.encode()) if letter != '"' else beside(b',"XX":"\\')
+    for value in ("1:", "1.5:", "1é", "é", "1e5:", "-:", '["a"', '["a",', '["a" "b"]', '["a";"b"]'):
+        yield beside(f',"IF":{value}'.encode())
+        yield beside(f',"XX":{value}'.encode())
+        yield with_readings(BEGIN, f'{{"TX":"E","RV":{value}}}')
+    for byte in (0xAC, 0xAE, 0xB0, 0xB9, 0xFD):
+        for value in (b"1" + bytes([byte]), b"1" + bytes([byte]) + b"5", bytes([byte])):
+            yield PLAIN.replace(b"15.500", value)
 
 
 def values_refused() -> Iterator[Refused]:
