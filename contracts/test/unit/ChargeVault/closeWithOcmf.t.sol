@@ -34,6 +34,16 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         close(more, itsOpening, page, 1 hours);
     }
 
+    /// @dev Lets the station have earned this before, where the vault keeps it.
+    function earnedBefore(uint256 micros) internal {
+        vm.record();
+        uint256 earned = vault.stationEarned(STATION);
+        (bytes32[] memory read,) = vm.accesses(address(vault));
+        uint256 word = uint256(vm.load(address(vault), read[0])) - (earned << 160);
+        vm.store(address(vault), read[0], bytes32(word + (micros << 160)));
+        assertEq(vault.stationEarned(STATION), micros);
+    }
+
     function expectOldPage(uint256 page, uint256 last) internal {
         vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_OldPage.selector, page, last));
     }
@@ -198,6 +208,16 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_PageSpent.selector, 10));
         attempt(10);
         attempt(11);
+    }
+
+    function test_RevertWhen_TheStationEarnedMoreThanCanBeWritten() external {
+        spend(1, 1);
+        earnedBefore(2 ** 48 - 1 - CHARGE + 1);
+        vm.expectRevert(abi.encodeWithSelector(IChargeVault.ChargeVault_StationFull.selector, 2 ** 48));
+        attempt(2);
+        earnedBefore(2 ** 48 - 1 - CHARGE);
+        attempt(2);
+        assertEq(vault.stationEarned(STATION), 2 ** 48 - 1);
     }
 
     function test_WhenThePageIsLateButWithinTheWindow() external {

@@ -62,6 +62,12 @@ contract TradeLedger_Deposit_Unit_Test is Trading_Test {
         assertEq(ledger.balanceOf(members[0].addr), BALANCE);
     }
 
+    function test_RevertWhen_TheTokenDeliversLess() external {
+        hostile().setMood(HostileEuro.Mood.Stingy);
+        refuses(members[0], CAP, 500, abi.encodeWithSelector(ITradeLedger.TradeLedger_TokenShort.selector, 499, 500));
+        assertEq(ledger.balanceOf(members[0].addr), BALANCE);
+    }
+
     function test_WhenTheTokenCallsBack() external {
         (uint8 v, bytes32 r, bytes32 s) = signed(members[1], CAP, 7, SALT);
         bytes memory again = abi.encodeCall(ledger.deposit, (members[1].addr, 7, SALT, 0, UNTIL, v, r, s));
