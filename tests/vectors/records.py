@@ -46,6 +46,7 @@ ERRORS = {
     "Ocmf_NotATransaction": "Ocmf_NotATransaction()",
 }
 LENGTHS = range(36)
+USUAL_BEGIN = '{"TM":"","TX":"B","RV":0,"RI":"1-b:1.8.0","RU":"kWh","EF":"","ST":"G"}'
 PLACES = (0, 1, 29, 30, 31, 32, 33, 64)
 
 
@@ -203,6 +204,16 @@ def values_refused() -> Iterator[Refused]:
     for value in VALUES_UNREAD:
         yield from ((one, "Ocmf_BadValue", b"") for one in with_end(rv=value))
         yield from ((one, "Ocmf_NoEnd", b"") for one in with_end(rv=value, ru='"s"'))
+    for more in ("#", "!", '\\"'):
+        text = with_readings(USUAL_BEGIN, f'{{"TX":"E","RV":5,"RI":"1-b:1.8.0{more}","ST":"G"}}')
+        yield text, "Ocmf_Escaped" if more == '\\"' else "Ocmf_NoEnd", b""
+    for twice in ('"RI":"1-b:1.8.0"', '"EF":""', '"ST":"G"', '"RU":"kWh"', '"RV":5', '"TX":"E"'):
+        end = f'{{"TX":"E","RV":5,"RI":"1-b:1.8.0","RU":"kWh","EF":"",{twice},{twice},"ST":"G"}}'
+        yield (
+            with_readings(USUAL_BEGIN, end),
+            "Ocmf_DuplicateKey",
+            twice[1:3].encode().ljust(32, b"\0"),
+        )
     for flags in ("E", "tE", "Et", "EE", "é" * 40 + "E"):
         yield from ((one, "Ocmf_EnergyUnusable", b"") for one in with_end(ef=f'"{flags}"'))
 

@@ -44,21 +44,24 @@ def table(found: Mapping[str, str]) -> str:
 
 
 def faults(found: Mapping[str, str]) -> list[str]:
-    """Return survivors without a reason, and reasons of mutants that are there and noticed."""
+    """Return survivors without a reason, and reasons without a survivor of what was judged."""
     survivors = [name for name, noticed in found.items() if noticed == "nobody"]
-    known = {one for one in reasons("mutants") if found.get(one, "") != ""}
-    new, _ = unexplained(survivors, reasons("mutants"))
-    stale = sorted(known.difference(survivors))
+    new, unused = unexplained(survivors, reasons("mutants"))
+    is_whole = "" not in found.values()
+    stale = [one for one in unused if found.get(one, "") or is_whole]
     lines = [f"survived: {one}" for one in new]
-    return lines + [f"has a reason, but is noticed: {one}" for one in stale]
+    return lines + [f"has a reason, but no survivor: {one}" for one in stale]
 
 
 def page(found: Mapping[str, str]) -> str:
-    """Return the page of figures, with the survivors and the reason of each."""
-    known = reasons("mutants")
+    """Return the page of figures, with the survivors by the reason of each."""
+    survivors = [name for name, noticed in found.items() if noticed == "nobody"]
     lines = []
-    for name, noticed in found.items():
-        if noticed == "nobody":
-            lines.append(f"- `{name}`: {known.get(name, '**not explained**')}")
-    listed = "\n".join(lines) or "None."
+    for pattern, reason in reasons("mutants").items():
+        explained = sorted(set(survivors).difference(unexplained(survivors, [pattern])[0]))
+        if explained:
+            lines += [f"**{reason}**", "", *(f"- `{one}`" for one in explained), ""]
+    new, _ = unexplained(survivors, reasons("mutants"))
+    lines += [f"- `{one}`: **not explained**" for one in new]
+    listed = "\n".join(lines).strip() or "None."
     return f"{_HEAD}{table(found)}\n\n## Survivors\n\n{listed}\n"

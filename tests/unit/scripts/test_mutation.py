@@ -128,7 +128,8 @@ class TestJudgments:
 class TestReport:
     @pytest.fixture(autouse=True)
     def known(self, monkeypatch):
-        monkeypatch.setattr(report, "reasons", lambda _: {"A.sol: x": "The same."})
+        known = {"A.sol: x": "The same.", "B.sol: *": "Slower."}
+        monkeypatch.setattr(report, "reasons", lambda _: known)
 
     def test_counts_each_source(self):
         found = {"A.sol: x": "nobody", "A.sol: y": "forge", "B.sol: z": ""}
@@ -138,14 +139,30 @@ class TestReport:
         ]
 
     def test_finds_no_fault_in_an_explained_survivor(self):
-        assert report.faults({"A.sol: x": "nobody", "A.sol: y": "forge"}) == []
+        found = {"A.sol: x": "nobody", "A.sol: y": "forge", "B.sol: z": "nobody"}
+        assert report.faults(found) == []
 
     def test_finds_survivors_without_a_reason_and_reasons_without_a_survivor(self):
-        found = {"A.sol: x": "python", "A.sol: y": "nobody"}
+        found = {"A.sol: x": "python", "A.sol: y": "nobody", "B.sol: z": "forge"}
         assert report.faults(found) == [
             "survived: A.sol: y",
-            "has a reason, but is noticed: A.sol: x",
+            "has a reason, but no survivor: A.sol: x",
+            "has a reason, but no survivor: B.sol: *",
         ]
 
-    def test_says_the_reason_of_a_survivor(self):
-        assert "- `A.sol: x`: The same." in report.page({"A.sol: x": "nobody"})
+    def test_asks_for_no_survivor_of_what_was_not_judged(self):
+        assert report.faults({"A.sol: x": "", "B.sol: z": ""}) == []
+
+    def test_says_the_survivors_of_each_reason(self):
+        found = {"A.sol: x": "nobody", "B.sol: y": "nobody", "B.sol: z": "nobody", "C.sol: c": ""}
+        assert report.page(found).split("## Survivors\n\n")[1].split("\n") == [
+            "**The same.**",
+            "",
+            "- `A.sol: x`",
+            "",
+            "**Slower.**",
+            "",
+            "- `B.sol: y`",
+            "- `B.sol: z`",
+            "",
+        ]
