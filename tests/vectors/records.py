@@ -96,7 +96,16 @@ def blanks() -> Iterator[bytes]:
 def arrays() -> Iterator[bytes]:
     """Yield records with lists of texts, as identification flags are, and of anything else."""
     for inner in ('"a"', '"a","b"', '"RFID_PLAIN","OCPP_RS_TLS","é"', '"a" ,"b"', '"a", "b"', ""):
-        for more in ("", ',"c,]"', ',{"d":["e"]}', ",7", ",null", ',"\\n"', ',"\\uFFFF\\uabcd"'):
+        for more in (
+            "",
+            ',"c,]"',
+            ',{"d":["e"]}',
+            ",7",
+            ",null",
+            ',"\\n"',
+            ',"\\uFFFF\\uabcd"',
+            ',"\\uffff\\uAAAA\\u0099"',
+        ):
             text = f"[{inner}{more}]" if inner else f"[{more[1:]}]"
             yield beside(f',"IF":{text}'.encode())
             yield PLAIN.replace(b'"ID"', f'"IF":{text},"ID"'.encode())
@@ -202,18 +211,19 @@ def values_refused() -> Iterator[Refused]:
         yield from ((one, "Ocmf_NoBegin", b"") for one in with_end(begin=obis, ri=f'"{obis}"'))
         yield from ((one, "Ocmf_NoEnd", b"") for one in with_end(ri=f'"{obis}"'))
     for value in VALUES_UNREAD:
-        yield from ((one, "Ocmf_BadValue", b"") for one in with_end(rv=value))
+        for one in with_end(rv=value):
+            place = one.rindex(b'"RV":') + 5
+            is_known = one[place : place + 1] != b" "
+            yield one, "Ocmf_BadValue", place.to_bytes(32) if is_known else b""
         yield from ((one, "Ocmf_NoEnd", b"") for one in with_end(rv=value, ru='"s"'))
     for more in ("#", "!", '\\"'):
         text = with_readings(USUAL_BEGIN, f'{{"TX":"E","RV":5,"RI":"1-b:1.8.0{more}","ST":"G"}}')
         yield text, "Ocmf_Escaped" if more == '\\"' else "Ocmf_NoEnd", b""
     for twice in ('"RI":"1-b:1.8.0"', '"EF":""', '"ST":"G"', '"RU":"kWh"', '"RV":5', '"TX":"E"'):
-        end = f'{{"TX":"E","RV":5,"RI":"1-b:1.8.0","RU":"kWh","EF":"",{twice},{twice},"ST":"G"}}'
-        yield (
-            with_readings(USUAL_BEGIN, end),
-            "Ocmf_DuplicateKey",
-            twice[1:3].encode().ljust(32, b"\0"),
-        )
+        for one in (twice, twice.replace('":', '" :')):
+            members = f'"TX":"E","RV":5,"RI":"1-b:1.8.0","RU":"kWh","EF":"",{one},{one},"ST":"G"'
+            key = twice[1:3].encode().ljust(32, b"\0")
+            yield with_readings(USUAL_BEGIN, f"{{{members}}}"), "Ocmf_DuplicateKey", key
     for flags in ("E", "tE", "Et", "EE", "é" * 40 + "E"):
         yield from ((one, "Ocmf_EnergyUnusable", b"") for one in with_end(ef=f'"{flags}"'))
 

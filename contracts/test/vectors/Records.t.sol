@@ -50,6 +50,19 @@ contract Records_Vectors_Test is Vectors, Shipped {
         assertGt(refused.length, 2000);
     }
 
+    /// @dev What stands in the call data behind the text is none of it.
+    function test_ReadsNothingBehindTheText() external view {
+        bytes memory text = texts(".read.texts")[0];
+        bytes memory data = abi.encodeCall(_harness.read, (bytes.concat(text, " \n}")));
+        assembly ("memory-safe") {
+            // Behind the selector and the place of the text is its length.
+            mstore(add(data, 0x44), mload(text))
+        }
+        (bool done, bytes memory said) = address(_harness).staticcall(data);
+        assertTrue(done);
+        assertEq(abi.decode(said, (Ocmf.Session)).energyWh, numbers(".read.energiesWh")[0]);
+    }
+
     /// @dev Where a text is no JSON, or a value is none, is a place in the text or its end.
     function _checkPlace(bytes memory said, uint256 length) private pure {
         bytes4 selector = bytes4(said);
