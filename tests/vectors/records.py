@@ -139,6 +139,8 @@ def read() -> Iterator[Read]:
     for tag in (b"\xef\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf4\x8f\xbf\xbf"):
         yield tagged(tag), 5_500, tag.decode()
     yield from ((text, 5, TAG) for text in taken_back())
+    unnamed, named_empty = '{"TX":"B","RV":0,"RU":"Wh","ST":"G"}', '{"TX":"E","RV":5,"RI":""}'
+    yield with_readings(unnamed, named_empty), 5, TAG
 
 
 def skipped() -> Iterator[bytes]:
