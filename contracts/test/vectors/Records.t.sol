@@ -52,7 +52,7 @@ contract Records_Vectors_Test is Vectors, Shipped {
 
     /// @dev What stands in the call data behind the text is none of it.
     function test_ReadsNothingBehindTheText() external view {
-        bytes memory text = texts(".read.texts")[0];
+        bytes memory text = bytes.concat(texts(".read.texts")[0], " ");
         bytes memory data = abi.encodeCall(_harness.read, (bytes.concat(text, " \n}")));
         assembly ("memory-safe") {
             // Behind the selector and the place of the text is its length.
