@@ -8,10 +8,12 @@ holder gets a number above every earlier one's, its epoch.
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from ledger.errors import WrongState
@@ -82,6 +84,10 @@ class Lease:
         if isinstance(self._handle, int):
             os.close(self._handle)
         else:
+            # Closing alone gives it back only when the server sees it; a session that has broken
+            # off holds nothing.
+            with suppress(OperationalError):
+                self._handle.execute(text(f"SELECT pg_advisory_unlock({_KEY})"))
             self._handle.close()
             self._handle.engine.dispose()
 

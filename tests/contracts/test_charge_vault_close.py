@@ -17,6 +17,7 @@ from ledger.units import UnixSeconds, WattHours, Watts
 from settlement.charging.terms import contract_tuple, session_id
 from settlement.metering.ocmf import parse_record
 from settlement.metering.ocmf_signatures import signature_for_chain
+from tests.contracts.ocmf_cases import payload_of
 from tests.contracts.support import (
     FAR_S,
     NOBODY,
@@ -25,7 +26,6 @@ from tests.contracts.support import (
     START_S,
     known_key,
     law,
-    payload_of,
     sign_payload,
 )
 

@@ -7,13 +7,8 @@ import pytest
 from devnet.field.keys import Curve, Kind, Role, meter_key
 from ledger.units import Watts
 from settlement.charging.terms import contract_tuple, session_id
-from tests.contracts.support import (
-    NOBODY,
-    SEED,
-    START_S,
-    payload_of,
-    sign_payload,
-)
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import NOBODY, SEED, START_S, sign_payload
 
 BEGIN_WH, END_WH = 40_000, 45_500
 CHARGE = 2_654_350

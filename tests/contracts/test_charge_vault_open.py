@@ -10,14 +10,8 @@ from eth_account import Account
 
 from ledger.units import UnixSeconds
 from settlement.charging.terms import contract_tuple, session_id
-from tests.contracts.support import (
-    CHAIN_ID,
-    NOBODY,
-    NOBODY_WALLET,
-    START_S,
-    membership,
-    payload_of,
-)
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import CHAIN_ID, NOBODY, NOBODY_WALLET, START_S, membership
 
 ZERO_ADDRESS = "0x" + "00" * 20
 

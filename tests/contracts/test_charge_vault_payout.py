@@ -10,13 +10,8 @@ import pytest
 from settlement.chain.calls import Contract, creation
 from settlement.charging.terms import contract_tuple, session_id
 from tests.contracts.hostile import DENIES, PAYS, REENTERS, REVERTS, SILENT, TREAT, deploy
-from tests.contracts.support import (
-    NOBODY,
-    NOBODY_WALLET,
-    START_S,
-    payload_of,
-    sign_payload,
-)
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import NOBODY, NOBODY_WALLET, START_S, sign_payload
 
 
 @pytest.fixture

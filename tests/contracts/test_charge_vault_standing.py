@@ -12,13 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from contracts.typed_data import hash_struct
 from settlement.charging.terms import contract_tuple, session_id
-from tests.contracts.support import (
-    FAR_S,
-    NOBODY,
-    START_S,
-    Fork,
-    payload_of,
-)
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import FAR_S, NOBODY, START_S, Fork
 from tests.contracts.test_energy_euro import signed
 
 ALL = 30_000_000

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contracts.ocmf_cases import payload_of
 from tests.contracts.reader import Found, Reader, Refused, check_agreement
-from tests.contracts.support import law, payload_of
+from tests.contracts.support import law
 
 RECORDS = json.loads((Path(__file__).parent / "data" / "ocmf_records.json").read_text())
 SEED = 20_251_014

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from tests.contracts.support import START_S, payload_of, sign_payload
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import START_S, sign_payload
 from tests.contracts.test_ocmf_agreement import mutated, shapes
 
 SEED = 20_251_014

@@ -17,13 +17,8 @@ from settlement.charging.terms import SessionTerms, contract_tuple, session_id
 from settlement.pricing.billing import bill
 from settlement.pricing.tariffs import Tariff
 from settlement.trading.tree import ESTIMATED, Leaf, readings_hash, trade_leaf
-from tests.contracts.support import (
-    NOBODY,
-    START_S,
-    law,
-    membership,
-    payload_of,
-)
+from tests.contracts.ocmf_cases import payload_of
+from tests.contracts.support import NOBODY, START_S, law, membership
 
 unsigned64 = st.integers(0, 2**64 - 1)
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
