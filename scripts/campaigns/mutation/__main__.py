@@ -113,7 +113,8 @@ def main(
         campaign.run(waiting, minutes=minutes, jobs=jobs)
         found = campaign.found(only)
     if write:
-        report.PAGE.write_text(report.page(found), encoding="utf-8")
+        command = f"scripts/prove --mutate{'' if python else ' --no-python'} --write"
+        report.PAGE.write_text(report.page(found, command), encoding="utf-8")
     typer.echo(report.table(found))
     if faults := report.faults(found):
         typer.echo("\n".join(faults), err=True)

@@ -25,7 +25,7 @@ Forge's tests with fewer draws and walks than usual, then the build of what ship
 `tests/contracts` on the code with the fault. All faults that can be chosen at run time are compiled
 once, in one piece, each asleep until its number is called; the others one at a time. A fault that
 does not compile counts for nothing. Interrupted, it goes on where it was (`--minutes`, `--jobs`,
-`--only src/libraries/*`). With `--write` it writes this page.
+`--only src/libraries/*`). With `--write` it writes this page; `--no-python` lets Forge alone judge.
 
 """
 
@@ -53,8 +53,8 @@ def faults(found: Mapping[str, str]) -> list[str]:
     return lines + [f"has a reason, but no survivor: {one}" for one in stale]
 
 
-def page(found: Mapping[str, str]) -> str:
-    """Return the page of figures, with the survivors by the reason of each."""
+def page(found: Mapping[str, str], command: str) -> str:
+    """Return the page of figures that a command gave, with the survivors by the reason of each."""
     survivors = [name for name, noticed in found.items() if noticed == "nobody"]
     lines = []
     for pattern, reason in reasons("mutants").items():
@@ -64,4 +64,4 @@ def page(found: Mapping[str, str]) -> str:
     new, _ = unexplained(survivors, reasons("mutants"))
     lines += [f"- `{one}`: **not explained**" for one in new]
     listed = "\n".join(lines).strip() or "None."
-    return f"{_HEAD}{table(found)}\n\n## Survivors\n\n{listed}\n"
+    return f"{_HEAD}These figures: `{command}`.\n\n{table(found)}\n\n## Survivors\n\n{listed}\n"

@@ -155,7 +155,9 @@ class TestReport:
 
     def test_says_the_survivors_of_each_reason(self):
         found = {"A.sol: x": "nobody", "B.sol: y": "nobody", "B.sol: z": "nobody", "C.sol: c": ""}
-        assert report.page(found).split("## Survivors\n\n")[1].split("\n") == [
+        page = report.page(found, "scripts/prove --mutate --write")
+        assert "These figures: `scripts/prove --mutate --write`." in page
+        assert page.split("## Survivors\n\n")[1].split("\n") == [
             "**The same.**",
             "",
             "- `A.sol: x`",

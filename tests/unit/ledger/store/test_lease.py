@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+from sqlalchemy import text
 
 from ledger import accounts
 from ledger.store import open_engine
@@ -18,6 +19,12 @@ HOLDER = textwrap.dedent("""
     lease = Lease.take(open_engine(sys.argv[1]))
     print(lease.begin_epoch(), flush=True)
     sys.stdin.read()
+""")
+
+# Ends the session that holds the lease and waits until it has ended.
+BREAK_OFF = text("""
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE locktype = 'advisory' AND granted AND datname = current_database()
 """)
 
 
@@ -57,11 +64,13 @@ class TestLease:
         lost = Lease.take(ledger.engine)
         lost.begin_epoch()
         ledger.submit(move("before", accounts.world(), BEN, 1)).unwrap()
-        lost.release()
+        with ledger.engine.begin() as connection:
+            assert connection.execute(BREAK_OFF).scalars().all() == [True]
         newer = open_engine(address)
         lease = Lease.take(newer)
         lease.begin_epoch()
         with pytest.raises(SecondWriterError):
             ledger.submit(move("after", accounts.world(), BEN, 1))
+        lost.release()
         lease.release()
         newer.dispose()
