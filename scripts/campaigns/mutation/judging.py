@@ -67,7 +67,7 @@ class Workspace:
                 for name in ("out", "cache"):
                     there = prepared.roots[number] / "contracts" / name
                     shutil.copytree(there, root / "contracts" / name)
-            elif not _passes_forge(root / "contracts"):
+            elif not (_builds(root / "contracts") and _passes_forge(root / "contracts")):
                 raise RuntimeError("a check fails while all faults sleep")
         return self
 
@@ -85,8 +85,11 @@ class Workspace:
         elif errors({**self._texts, file: faulty}):
             return "compiler"
         else:
-            with _instead(self._plain / "contracts" / file, faulty):
-                passes = _passes_forge(self._plain / "contracts", file)
+            contracts = self._plain / "contracts"
+            with _instead(contracts / file, faulty):
+                if not _builds(contracts):
+                    return "compiler"
+                passes = _passes_forge(contracts, file)
         if not passes:
             return "forge"
         return self._judge_by_python(file, faulty) if with_python else "nobody"
@@ -101,6 +104,11 @@ class Workspace:
         python = str(ROOT / ".venv" / "bin" / "python")
         tests = (python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/contracts")
         return "nobody" if _runs(self._plain, *tests) else "python"
+
+
+def _builds(contracts: Path) -> bool:
+    """Return whether all compiles; a test that finds a contract by name does not compile it."""
+    return _runs(contracts, "forge", "build", "--quiet")
 
 
 def _passes_forge(contracts: Path, file: str = "", number: int = 0) -> bool:
