@@ -6,6 +6,7 @@ import threading
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from devnet.keys import check_exposure
 from devnet.node.chain import Devnet
@@ -40,18 +41,7 @@ class RunningNode:
         shown = f"[{host}]" if ":" in host else host
         self.url: Final = f"http://{shown}:{port}"
         """Where it answers."""
-        self._config = uvicorn.Config(
-            create_rpc(devnet),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            ws="websockets-sansio",
-            ws_max_size=MAX_BODY_BYTES,
-            timeout_graceful_shutdown=_DRAIN_S,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-        )
+        self._config = settings(create_rpc(devnet))
         self._server = _Server(self._config)
         self._socket = bound
         self._thread = threading.Thread(target=self._run, name=f"devnet {self.url}", daemon=True)
@@ -94,6 +84,22 @@ def serve(devnet: Devnet, host: str = "127.0.0.1", port: int = 0) -> RunningNode
     """
     check_exposure(devnet.genesis, host)
     return RunningNode(devnet, listen(host, port))
+
+
+def settings(app: ASGIApp) -> uvicorn.Config:
+    """Return how ``app`` is served."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=MAX_BODY_BYTES,
+        timeout_graceful_shutdown=_DRAIN_S,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

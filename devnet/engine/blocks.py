@@ -268,16 +268,16 @@ class Block:
 
 
 def encode_block(
-    header: Header,
+    header: bytes,
     transactions: tuple[Transaction, ...],
     uncles: tuple[Header, ...] = (),
     withdrawals: tuple[Withdrawal, ...] | None = (),
 ) -> bytes:
-    """Return the RLP of a block; without withdrawals (None) as before Shanghai."""
+    """Return the RLP of a block from its header's; no withdrawals (None) as before Shanghai."""
     # A typed transaction is a string inside a block, a legacy one the list that it is.
     listed = [t.raw if t.type_id == LEGACY else rlp_encode(t.raw) for t in transactions]
     parts = [
-        header.encode(),
+        header,
         joined_list(listed),
         joined_list([uncle.encode() for uncle in uncles]),
     ]

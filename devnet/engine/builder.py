@@ -52,6 +52,8 @@ class Built:
     """The block."""
     receipts: tuple[Receipt, ...]
     """The outcomes of its transactions, in order."""
+    raw_receipts: tuple[bytes, ...]
+    """Their encodings, as in the block's receipts trie."""
     changes: Changes
     """What it does to the state."""
     refused: tuple[tuple[Transaction, str], ...]
@@ -122,18 +124,20 @@ def build(
         receipts.append(outcome)
     requests_hash = _requests_hash(state)
     changes = state.changes()
+    raw_receipts = tuple(receipt.encode() for receipt in receipts)
     sealed = replace(
         header,
         state_root=world.root_after(changes),
         transaction_root=root_of([transaction.raw for transaction in taken]),
-        receipt_root=root_of([receipt.encode() for receipt in receipts]),
+        receipt_root=root_of(raw_receipts),
         bloom=_joined_bloom(receipts),
         gas_used=gas,
         requests_hash=requests_hash,
     )
-    raw = encode_block(sealed, tuple(taken))
-    block = Block(keccak(sealed.encode()), sealed, tuple(taken), (), (), raw)
-    return Built(block, tuple(receipts), changes, tuple(refused))
+    head = sealed.encode()
+    raw = encode_block(head, tuple(taken))
+    block = Block(keccak(head), sealed, tuple(taken), (), (), raw)
+    return Built(block, tuple(receipts), raw_receipts, changes, tuple(refused))
 
 
 def begin_block(state: FlatState, header: Header) -> None:

@@ -35,6 +35,7 @@ HASH: Final = 32
 _SHORT: Final = 55
 _STRING: Final = 0x80
 _LIST: Final = 0xC0
+_TABLED: Final = 1_024
 _MAX_DEPTH: Final = 64
 
 
@@ -52,24 +53,31 @@ def integer(value: int) -> bytes:
 
 def rlp_encode(item: Item) -> bytes:
     """Return the RLP encoding of ``item``."""
-    if isinstance(item, bytes):
-        if len(item) == 1 and item[0] < _STRING:
-            return item
-        return _prefix(len(item), _STRING) + item
-    return joined_list([rlp_encode(part) for part in cast("Sequence[Item]", item)])
+    if not isinstance(item, bytes):
+        return joined_list([rlp_encode(part) for part in cast("Sequence[Item]", item)])
+    length = len(item)
+    if length == 1 and item[0] < _STRING:
+        return item
+    return (_STRING_HEADS[length] if length < _TABLED else _head(length, _STRING)) + item
 
 
 def joined_list(encoded: Sequence[bytes]) -> bytes:
     """Return the list whose items are encoded already."""
     body = b"".join(encoded)
-    return _prefix(len(body), _LIST) + body
+    length = len(body)
+    return (_LIST_HEADS[length] if length < _TABLED else _head(length, _LIST)) + body
 
 
-def _prefix(length: int, offset: int) -> bytes:
+def _head(length: int, offset: int) -> bytes:
     if length <= _SHORT:
         return bytes((offset + length,))
     size = integer(length)
     return bytes((offset + _SHORT + len(size),)) + size
+
+
+# A block is hundreds of items, nearly all of them short: a look is quicker than to make a head.
+_STRING_HEADS: Final = tuple(_head(length, _STRING) for length in range(_TABLED))
+_LIST_HEADS: Final = tuple(_head(length, _LIST) for length in range(_TABLED))
 
 
 def rlp_decode(data: bytes) -> Decoded:

@@ -73,7 +73,7 @@ def header(block_hash: bytes, found: Header) -> View:
 def uncle(found: Header) -> View:
     """Write a header that stands beside the chain as the block that it would make alone."""
     view = header(found.hash, found)
-    return view | {"size": quantity(len(encode_block(found, ()))), "uncles": []}
+    return view | {"size": quantity(len(encode_block(found.encode(), ()))), "uncles": []}
 
 
 def block(found: Block, outcomes: tuple[Mined, ...], *, full: bool) -> View:

@@ -136,7 +136,10 @@ class StockEngine:
                 raise BlockInvalidError(header.block_number, str(error)) from error
         self._draft = done.block
         block = decode_block(rlp.encode(done.block))
-        return Built(block, self._receipts(done.block), self._changes(done), refused)
+        found = done.block.get_receipts(self._chain.chaindb)
+        raw_receipts = tuple(bytes(receipt.encode()) for receipt in found)
+        receipts = tuple(map(Receipt.decode, raw_receipts))
+        return Built(block, receipts, raw_receipts, self._changes(done), refused)
 
     def commit(self, block: Block, changes: Changes | None = None) -> None:
         """
@@ -218,7 +221,7 @@ class StockEngine:
     def _drafted(self, header: Header, transactions: Sequence[Transaction]) -> BlockAPI:
         # Before Shanghai there is no list of withdrawals at all.
         withdrawals = () if header.withdrawals_root is not None else None
-        raw = encode_block(header, tuple(transactions), (), withdrawals)
+        raw = encode_block(header.encode(), tuple(transactions), (), withdrawals)
         drafted: BlockAPI = rlp.decode(raw, sedes=block_class(self._chain, header.block_number))
         return drafted
 

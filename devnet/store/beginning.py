@@ -25,5 +25,5 @@ def begin(genesis: Genesis) -> tuple[World, Block]:
         gas_limit=genesis.gas_limit,
         timestamp=genesis.timestamp_s,
     )
-    raw = encode_block(header, ())
+    raw = encode_block(header.encode(), ())
     return world, Block(keccak(header.encode()), header, (), (), (), raw)

@@ -183,8 +183,7 @@ class Storage:
         OSError
             If this one does.
         """
-        receipts = tuple(receipt.encode() for receipt in built.receipts)
-        record = BlockRecord(built.block.raw, receipts, built.changes.encode(), senders)
+        record = BlockRecord(built.block.raw, built.raw_receipts, built.changes.encode(), senders)
         place = self._file.append(Kind.BLOCK, record.encode())
         past = Past(built.block, outcomes_of(built.block, built.receipts))
         self.engine.commit(built.block, built.changes)

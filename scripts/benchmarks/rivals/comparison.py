@@ -11,6 +11,7 @@ from scripts.benchmarks.measuring import NS_PER_MS, each, per_second
 from scripts.benchmarks.rivals.erc20_load import SENDERS, Load, at_once_ns, one_by_one_ns
 from scripts.benchmarks.rivals.nodes import (
     ANVIL,
+    BARE,
     HARDHAT,
     VOISIN,
     VOISIN_WALL,
@@ -116,7 +117,19 @@ def rows(directory: Path) -> tuple[Row, ...]:
                 with running(name, directory / f"rivals-{turn}") as node:
                     times[name].measure(node, loads[plan], plan.warm)
     figures = {name: _figures(taken) for name, taken in times.items()}
-    return tuple(row for name in figures for row in _rows(name, figures))
+    rival = VOISIN if ANVIL not in figures else ANVIL
+    floor = _floor(directory, loads[plans[VOISIN]], figures[rival]["erc20_p50_ms"], rival)
+    return (floor, *(row for name in figures for row in _rows(name, figures)))
+
+
+def _floor(directory: Path, load: Load, rival: tuple[Decimal, str], name: str) -> Row:
+    """Return what a transfer takes at least: its requests and its write, without a chain."""
+    with running(BARE, directory) as node, node.connect() as client:
+        one_by_one_ns(client, load.lone[:_WARM_TRANSFERS])
+        median_ns = percentile_ns(one_by_one_ns(client, load.lone[_WARM_TRANSFERS:]), _MEDIAN)
+    value, unit = each(median_ns, 1, NS_PER_MS), "ms"
+    what = f"{name}'s erc20_p50_ms; ours here is the same server without a chain: HTTP and disk"
+    return Row("erc20_floor_p50_ms", value, unit, Baseline(rival[0], what, Sense.FASTER), COMMAND)
 
 
 def _plan(name: str) -> _Plan:

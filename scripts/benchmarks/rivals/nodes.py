@@ -20,6 +20,7 @@ VOISIN: Final = "voisin"
 VOISIN_WALL: Final = "voisin_wall"
 ANVIL: Final = "anvil"
 HARDHAT: Final = "hardhat"
+BARE: Final = "bare"
 CHAIN_ID: Final = 31_337
 """EIP-155 number of all chains, so that a signature is good on any of them."""
 
@@ -34,6 +35,7 @@ _POLL_MS: Final = 20
 _MS_PER_S: Final = 1_000
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _RIVAL_FEE_WEI: Final = 20 * 10**9
+_RIVALS: Final = (ANVIL, HARDHAT)
 _CLOCKS: Final = {VOISIN: ClockProfile.DISCRETE, VOISIN_WALL: ClockProfile.WALL}
 
 
@@ -86,7 +88,7 @@ def running(name: str, directory: Path, *options: str) -> Iterator[Node]:
     node = Node(name, _free_port())
     process = subprocess.Popen(  # noqa: S603 - the programs are ours or pinned by a lock
         [*_command(node, directory), *options],
-        cwd=_ROOT if name in _CLOCKS else _PEERS,
+        cwd=_PEERS if name in _RIVALS else _ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -104,7 +106,7 @@ def running(name: str, directory: Path, *options: str) -> Iterator[Node]:
 
 def max_fee_wei(name: str) -> int:
     """Return what to offer per gas: nothing on our chain, more than the base fee elsewhere."""
-    return 0 if name in _CLOCKS else _RIVAL_FEE_WEI
+    return _RIVAL_FEE_WEI if name in _RIVALS else 0
 
 
 def _command(node: Node, directory: Path) -> list[str]:
@@ -113,6 +115,9 @@ def _command(node: Node, directory: Path) -> list[str]:
         kept = ["--dir", str(directory / node.name), "--chain-id", chain, "--accounts"]
         told = ["--clock", str(_CLOCKS[node.name]), "--host", _LOOPBACK, "--port", port]
         return [sys.executable, "-m", "devnet", *kept, *told]
+    if node.name == BARE:
+        path = str(directory / f"{node.name}.log")
+        return [sys.executable, "-m", "scripts.benchmarks.rivals.bare", path, _LOOPBACK, port]
     if node.name == ANVIL:
         machine = os.uname().machine
         package = f"anvil-linux-{_ARCHITECTURES.get(machine, machine)}"

@@ -60,7 +60,7 @@ def test_a_block_that_breaks_the_rules_is_found_after_good_ones(
     first, second = log.read_records(tmp_path)
     block = BlockRecord.decode(second.payload)
     header = replace(block.block().header, gas_used=20_999)
-    wrong = replace(block, raw=encode_block(header, block.block().transactions))
+    wrong = replace(block, raw=encode_block(header.encode(), block.block().transactions))
     (tmp_path / log.LOG_FILE).write_bytes(
         log._record(log.Kind.BLOCK, 1, first.payload)
         + log._record(log.Kind.BLOCK, 2, wrong.encode())

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from scripts.benchmarks.measuring import PAGE_BYTES
 from scripts.benchmarks.rivals import comparison, nodes
 from scripts.benchmarks.rivals.client import Client, request
 from scripts.benchmarks.rivals.erc20_load import Load, at_once_ns, one_by_one_ns
@@ -82,7 +83,12 @@ class TestRivals:
     def test_measures_ours_alone_and_says_so_without_rivals(self, monkeypatch, tmp_path):
         measured = []
         monkeypatch.setattr(comparison, "install", lambda: False)
-        monkeypatch.setattr(comparison, "running", lambda name, _: nullcontext(name))
+        bare = comparison.running
+        monkeypatch.setattr(
+            comparison,
+            "running",
+            lambda name, where: bare(name, where) if name == nodes.BARE else nullcontext(name),
+        )
 
         def measure(times, node, *_):
             measured.append(node)
@@ -92,8 +98,15 @@ class TestRivals:
         monkeypatch.setattr(comparison._Times, "measure", measure)
         found = comparison.rows(tmp_path)
         assert set(measured) == {nodes.VOISIN, nodes.VOISIN_WALL}
-        assert {row.ratio for row in found} == {1}
-        assert all("could not be installed" in row.baseline.what for row in found)
+        floor, *others = found
+        assert floor.baseline.what.startswith("voisin's erc20_p50_ms")
+        assert {row.ratio for row in others} == {1}
+        assert all("could not be installed" in row.baseline.what for row in others)
+
+    def test_a_node_without_a_chain_still_writes_before_it_answers(self, tmp_path, load):
+        with nodes.running(nodes.BARE, tmp_path) as node, node.connect() as client:
+            assert len(one_by_one_ns(client, load.lone)) == 2
+            assert (tmp_path / "bare.log").stat().st_size == 2 * PAGE_BYTES
 
     def test_says_so_when_a_node_does_not_answer(self, monkeypatch, tmp_path):
         monkeypatch.setattr(nodes, "_command", lambda *_: ["false"])

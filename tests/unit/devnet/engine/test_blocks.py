@@ -94,7 +94,7 @@ class TestBlocksOfOthers:
         for raw in raws:
             found = decode_block(raw)
             written = encode_block(
-                found.header, found.transactions, found.uncles, found.withdrawals
+                found.header.encode(), found.transactions, found.uncles, found.withdrawals
             )
             assert written == found.raw == raw
             assert found.size == len(raw)
@@ -132,14 +132,14 @@ class TestBlock:
     def test_can_hold_blobs_uncles_and_withdrawals(self, block: Block) -> None:
         uncle, paid = block.header, Withdrawal(1, 2, b"\x33" * 20, 10**9)
         blobs = carrying_blobs(4, 2)
-        raw = encode_block(block.header, (*block.transactions, blobs), (uncle,), (paid,))
+        raw = encode_block(block.header.encode(), (*block.transactions, blobs), (uncle,), (paid,))
         found = decode_block(raw)
         assert found.transactions == (*block.transactions, blobs)
         assert (found.uncles, found.withdrawals) == ((uncle,), (paid,))
         assert found.raw == raw
 
     def test_before_shanghai_has_no_withdrawals(self, block: Block) -> None:
-        raw = encode_block(block.header, (), (), None)
+        raw = encode_block(block.header.encode(), (), (), None)
         assert decode_block(raw).withdrawals is None
         assert len(rlp_decode(raw)) == 3
 

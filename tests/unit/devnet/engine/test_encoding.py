@@ -38,6 +38,12 @@ class TestRlpEncode:
     def test_takes_tuples_as_lists(self, item: Any) -> None:
         assert rlp_encode((item, item)) == rlp.encode([item, item])
 
+    @pytest.mark.parametrize("length", [*range(60), 255, 256, 1_023, 1_024, 1_025])
+    def test_writes_every_head_as_the_library_does(self, length: int) -> None:
+        text, items = b"\x80" * length, [b"\x01"] * length
+        assert rlp_encode(text) == rlp.encode(text)
+        assert rlp_encode(items) == rlp.encode(items)
+
     def test_writes_lengths_of_three_bytes(self) -> None:
         long = bytes(70_000)
         assert rlp_encode([long, long]) == rlp.encode([long, long])

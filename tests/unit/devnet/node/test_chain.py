@@ -199,7 +199,7 @@ def test_a_block_that_breaks_the_rules_is_found_by_the_judge(
     (record,) = log.read_records(tmp_path)
     block = BlockRecord.decode(record.payload)
     header = replace(block.block().header, gas_used=20_999)
-    raw = encode_block(header, block.block().transactions)
+    raw = encode_block(header.encode(), block.block().transactions)
     write_records(tmp_path, replace(block, raw=raw).encode())
     with pytest.raises(BlockInvalidError, match="block 1 breaks the rules"):
         verify(tmp_path)

@@ -61,7 +61,7 @@ class TestBlocks:
         monkeypatch.setattr(node, "block", lambda _: replace(block, uncles=(parent.header,)))
         found = ask(node, "eth_getUncleByBlockNumberAndIndex", "0x1", "0x0")
         assert found["hash"] == text(parent.hash)
-        assert found["size"] == hex(len(encode_block(parent.header, ())))
+        assert found["size"] == hex(len(encode_block(parent.header.encode(), ())))
         assert found["uncles"] == []
         assert ask(node, "eth_getUncleByBlockNumberAndIndex", "0x1", "0x1") is None
 

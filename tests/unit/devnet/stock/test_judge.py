@@ -31,13 +31,13 @@ class TestJudge:
         length = len(getattr(block.header, field))
         header = replace(block.header, **{field: b"\x01" * length})
         with pytest.raises(BlockInvalidError, match="block 1"):
-            judge(GENESIS, [encode_block(header, block.transactions)])
+            judge(GENESIS, [encode_block(header.encode(), block.transactions)])
 
     def test_refuses_gas_that_was_not_used(self, raws: list[bytes]) -> None:
         block = decode_block(raws[0])
         header = replace(block.header, gas_used=block.header.gas_used + 1)
         with pytest.raises(BlockInvalidError, match="block 1"):
-            judge(GENESIS, [encode_block(header, block.transactions)])
+            judge(GENESIS, [encode_block(header.encode(), block.transactions)])
 
     def test_refuses_a_gap(self, raws: list[bytes]) -> None:
         with pytest.raises(BlockInvalidError, match="its parent is not") as caught:
