@@ -33,6 +33,7 @@ from api.web.driver import Counter, driver_router
 from api.web.pages import mount_static, pages_router
 from settlement.engine.live.street import outlet, outlets
 from settlement.engine.origin.sessions import roofs_in
+from settlement.engine.view.overview import community_view
 
 _MONEY: Final = ("Energy Euro", "1")
 """Name and version of the settlement token, as its authorizations are signed (ERC-3009)."""
@@ -94,7 +95,9 @@ def create_app(context: Context, *more: APIRouter) -> FastAPI:
         note=context.board.note,
     )
     app.router.routes.append(stations)
-    app.include_router(pages_router(context.overview, context.trace))
+    app.include_router(
+        pages_router(context.overview, context.trace, community_view(context.service.rules))
+    )
     app.include_router(driver_router(_counter(context, _offers(app))))
     mount_static(app)
     return app
@@ -108,13 +111,12 @@ def _offers(app: FastAPI) -> frozenset[str]:
 def _counter(context: Context, offers: frozenset[str]) -> Counter:
     """Return what the drivers' pages ask for."""
     service = context.service
-    rules = service.rules
 
     async def session(session_id: str) -> Mapping[str, Any]:
         return (await context.board.track(session_id)).view()
 
     return Counter(
-        community={"currency": rules.currency, "utc_offset_minutes": rules.utc_offset_minutes},
+        community=community_view(service.rules),
         outlets=lambda: outlets(service),
         outlet=lambda station_id: outlet(service, station_id),
         connected=lambda: context.stations.connected,

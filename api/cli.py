@@ -32,7 +32,7 @@ from ledger.store import LedgerStore, migrate, open_engine, open_readers
 from ledger.store.privileges import grant
 from settlement import tables as service_tables
 from settlement.audit.reconciliation.equations import EQUATIONS, Equation
-from settlement.engine.tracing import trace as trace_of
+from settlement.engine.view.tracing import trace as trace_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 devnet_app = typer.Typer(no_args_is_help=True, help="The embedded chain.")

@@ -9,15 +9,17 @@ from starlette.requests import HTTPConnection
 
 from api.desk import Desk
 from api.live.board import Board
+from api.live.glance import Glance
 from api.ocpp.switchboard import Switchboard
 from ledger.store.writer import Writer
 from settlement.audit.reconciliation.breaks import open_breaks
 from settlement.audit.reconciliation.reconciler import Reconciler
 from settlement.charging.documents.issuer import Issuer
-from settlement.engine.overview import overview
 from settlement.engine.restart.protocol import Restart
 from settlement.engine.service import Service
-from settlement.engine.tracing import trace
+from settlement.engine.view.overview import overview
+from settlement.engine.view.tally import Tally
+from settlement.engine.view.tracing import trace
 
 Status = Callable[[], Mapping[str, Any]]
 
@@ -48,12 +50,17 @@ class Context:
     """Whether subscribers may be on private addresses, which only local users may ask for."""
     board: Board = field(init=False)
     """Live figures of the sessions that charge or are watched."""
+    glance: Glance = field(init=False)
+    """The overview for those who watch it."""
+    tally: Tally = field(init=False, default_factory=Tally)
+    """Sums of what was settled so far."""
     reconciler: Reconciler = field(init=False)
     """Compares books, meters and chain after every work at the desk."""
 
     def __post_init__(self) -> None:
         """Let a reconciler follow every work at the desk, which takes none after a bad start."""
         object.__setattr__(self, "board", Board(self.service))
+        object.__setattr__(self, "glance", Glance(self.overview))
         self.desk.listen(self.board.written)
         reconciler = Reconciler(self.service)
         object.__setattr__(self, "reconciler", reconciler)
@@ -65,7 +72,7 @@ class Context:
     def overview(self) -> dict[str, Any]:
         """Return how the community stands now."""
         with self.service.reading() as connection:
-            found = overview(self.service, connection)
+            found = overview(self.service, connection, self.tally)
             standing = len(open_breaks(connection))
         report = self.reconciler.report
         reconciled = {"open": standing, "block": report.height if report else None}

@@ -38,7 +38,8 @@ from scripts.status import Status
 from scripts.summary import Summary, show
 from scripts.sun import sunniest_car
 from scripts.verdict import roots_of, verify
-from settlement.engine.overview import overview
+from settlement.engine.view.overview import overview
+from settlement.engine.view.tally import Tally
 from settlement.metering.periods import SettlementPeriod
 
 _DAY_S: Final = 86_400
@@ -176,7 +177,7 @@ async def _conclude(
     """Check every law and add up."""
     laws = await running.desk.run(lambda: verify(running.service, directory))
     with running.service.reading() as connection:
-        found = overview(running.service, connection)
+        found = overview(running.service, connection, Tally())
         traced = sunniest_car(running.service, connection)
     return Summary(
         totals=found["totals"],

@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.dependencies import Context, context
+from api.live.glance import PERIOD_S
 
 router = APIRouter(tags=["community"])
 Here = Annotated[Context, Depends(context)]
-
-_PERIOD_S: Final = 1
 
 
 @router.get("/api/overview")
@@ -35,11 +33,11 @@ async def live(request: Request, here: Here) -> EventSourceResponse:
     async def changes() -> AsyncIterator[ServerSentEvent]:
         last = b""
         while not (await request.is_disconnected() or here.stopping.is_set()):
-            now = orjson.dumps(await asyncio.to_thread(here.overview))
+            now = await here.glance.text()
             if now != last:
                 last = now
                 yield ServerSentEvent(data=now.decode(), event="overview")
-            await asyncio.sleep(_PERIOD_S)
+            await asyncio.sleep(PERIOD_S)
 
     return EventSourceResponse(changes())
 

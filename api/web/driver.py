@@ -41,7 +41,7 @@ class Counter:
     """What the pages ask for."""
 
     community: Mapping[str, Any]
-    """Currency and offset from UTC."""
+    """Who it is, as an overview names it."""
     outlets: Callable[[], tuple[Outlet, ...]]
     """Every station; called in a worker thread."""
     outlet: Callable[[str], Outlet]
@@ -113,7 +113,7 @@ def driver_router(counter: Counter) -> APIRouter:
 
 
 def _voice(counter: Counter, request: Request) -> Voice:
-    return voice_of(words_in(language_of(request)), {"community": counter.community})
+    return voice_of(words_in(language_of(request)), counter.community)
 
 
 def _missing(request: Request, voice: Voice, name: str) -> HTMLResponse:

@@ -39,6 +39,7 @@ class _Revalidated(StaticFiles):
 def pages_router(
     overview: Callable[[], Mapping[str, Any]],
     trace: Callable[[str], Mapping[str, Any]],
+    community: Mapping[str, Any],
 ) -> APIRouter:
     """
     Return the pages.
@@ -50,19 +51,21 @@ def pages_router(
     trace
         Returns what ``/api/trace/{trace_id}`` answers; called in a worker thread. Raises
         ``NotFound`` if nothing carries the trace id.
+    community
+        Who it is, as an overview names it.
     """
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/")
     def dashboard(request: Request) -> HTMLResponse:
         state = overview()
-        voice = voice_of(words_in(language_of(request)), state)
+        voice = voice_of(words_in(language_of(request)), community)
         chart = layout(state["intervals"], voice.utc_offset_minutes)
         return rendered(request, "dashboard.html", voice, overview=state, chart=chart)
 
     @router.get("/trace/{trace_id:path}")
     def traced(request: Request, trace_id: str) -> HTMLResponse:
-        voice = voice_of(words_in(language_of(request)), overview())
+        voice = voice_of(words_in(language_of(request)), community)
         try:
             found = trace(trace_id)
         except NotFound:

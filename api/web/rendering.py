@@ -40,9 +40,8 @@ def _environment() -> Environment:
     return environment
 
 
-def voice_of(words: Words, overview: Mapping[str, Any]) -> Voice:
-    """Return how a page speaks of the community of an overview."""
-    community = overview["community"]
+def voice_of(words: Words, community: Mapping[str, Any]) -> Voice:
+    """Return how a page speaks of a community, as an overview names it."""
     return Voice(words, community["utc_offset_minutes"], community["currency"])
 
 

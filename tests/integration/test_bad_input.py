@@ -14,7 +14,8 @@ from devnet.field.misbehaving import readings as misbehave
 from devnet.field.stations.charge_point import TagRefusedError
 from ledger.units import WattHours
 from scripts.replay import Replay
-from settlement.engine.overview import overview
+from settlement.engine.view.overview import overview
+from settlement.engine.view.tally import Tally
 from settlement.tables import refusal
 from tests.integration.community import SEED, community
 
@@ -101,7 +102,7 @@ async def played(directory):
             return {
                 "field": here.field,
                 "broken": broken,
-                "totals": overview(here.service, connection)["totals"],
+                "totals": overview(here.service, connection, Tally())["totals"],
                 "refused": connection.execute(
                     select(refusal.c.code, refusal.c.source, refusal.c.body, refusal.c.detail)
                 ).all(),

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from devnet.field.events import FeederReading
 from devnet.field.keys import wallet_of
 from scripts.replay import Replay
-from settlement.engine.overview import overview
+from settlement.engine.view.overview import overview
+from settlement.engine.view.tally import Tally
 from settlement.tables import market_order, refusal
 from tests.integration.community import SEED, community
 from tests.integration.ordering import PATHS, sale, send, signed
@@ -110,7 +111,7 @@ async def played(directory):
             return {
                 "answers": here.field.answers,
                 "broken": broken,
-                "totals": overview(here.service, connection)["totals"],
+                "totals": overview(here.service, connection, Tally())["totals"],
                 "orders": connection.execute(select(market_order)).all(),
                 "refused": connection.execute(
                     select(refusal.c.code, refusal.c.source, refusal.c.body, refusal.c.kind)

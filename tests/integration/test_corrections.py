@@ -5,7 +5,8 @@ from sqlalchemy import select
 
 from ledger import accounts
 from settlement.engine.origin.proving import proof_of
-from settlement.engine.overview import overview
+from settlement.engine.view.overview import overview
+from settlement.engine.view.tally import Tally
 from settlement.tables import certificate, intent, lot, refusal
 from tests.integration.late_street import AFTER_S, WINDOW_S, late_street
 
@@ -251,15 +252,20 @@ class TestTheOverview:
         street.say({LATE: silent})
         second = corrected(street, silent)
         with street.service.reading() as connection:
-            found = overview(street.service, connection)
+            found = overview(street.service, connection, Tally())
         [shown] = [one for one in found["intervals"] if one["interval"] == silent - 1]
         assert (shown["run"], shown["traded_wh"]) == (second["run"], 2_500)
         assert shown["deficit_wh"] == 2_500
 
     def test_sums_to_what_lines_come_to(self, street, silent):
+        kept = Tally()
+
         def totals():
+            """Return the sums as they go on from the last look, and as they are added up anew."""
             with street.service.reading() as connection:
-                return overview(street.service, connection)["totals"]
+                kept_on = overview(street.service, connection, kept)["totals"]
+                assert kept_on == overview(street.service, connection, Tally())["totals"]
+                return kept_on
 
         before = totals()
         street.say({LATE: silent})

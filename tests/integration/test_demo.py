@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.store import LedgerStore, open_readers
-from settlement.engine.tracing import trace
+from settlement.engine.view.tracing import trace
 from tests.integration.conftest import ROOT, Settled, demo, finish
 
 KILLED_AT = (60, 230, 400, 555)

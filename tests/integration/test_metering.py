@@ -16,7 +16,7 @@ from settlement.engine.community import Participation
 from settlement.engine.meters.holdings import holdings
 from settlement.engine.meters.participation import declare, meter_id_of
 from settlement.engine.roll import apply_roster
-from settlement.engine.tracing import trace
+from settlement.engine.view.tracing import trace
 from settlement.metering.homes.shares import WHOLE, Slots
 from settlement.metering.readings import Register as Stored
 from settlement.tables import intent, reading, run

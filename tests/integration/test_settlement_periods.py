@@ -8,7 +8,7 @@ from ledger.units import UnixSeconds
 from settlement.chain.deployment import SettlementChangedError
 from settlement.chain.reconciliation import token_held
 from settlement.engine.origin.proving import proof_of
-from settlement.engine.tracing import trace
+from settlement.engine.view.tracing import trace
 from settlement.metering.periods import SettlementPeriod
 from settlement.tables import chain_run, intent, lot, run, run_state
 from settlement.trading.tree import Leaf, merkle_root

@@ -145,7 +145,7 @@ def trace(trace_id: str) -> Mapping[str, Any]:
 
 def browser(state: Mapping[str, Any], **headers: str) -> TestClient:
     app = FastAPI()
-    app.include_router(pages_router(lambda: state, trace))
+    app.include_router(pages_router(lambda: state, trace, state["community"]))
     mount_static(app)
     return TestClient(app, headers=headers)
 

@@ -1,7 +1,7 @@
 """
 Say how the community stands now: totals, newest intervals and sessions, what was refused.
 
-Every figure comes from the stored rows; nothing is counted in memory.
+Every figure comes from the stored rows.
 """
 
 from collections import Counter
@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Text, case, cast, func, literal, select
 
+from settlement.engine.community import Rules
 from settlement.engine.service import Service
+from settlement.engine.view.tally import Settled, Tally
 from settlement.tables import (
     block,
     chain_run,
     intent,
     latency,
-    line,
     refusal,
     run,
     run_state,
@@ -30,20 +31,19 @@ _US_PER_MS: Final = 1_000
 _MINUTES_PER_HOUR: Final = 60
 
 
-def overview(service: Service, connection: Connection) -> dict[str, Any]:
-    """Return the community's state as JSON values; money as decimal strings of micros."""
-    rules = service.rules
+def overview(service: Service, connection: Connection, tally: Tally) -> dict[str, Any]:
+    """
+    Return the community's state as JSON values; money as decimal strings of micros.
+
+    Parameters
+    ----------
+    tally
+        Sums of what was settled; kept between calls, so that only what came since is read.
+    """
     return {
-        "community": {
-            "id": rules.community_id,
-            "name": rules.name,
-            "currency": rules.currency,
-            "interval_s": rules.interval_s,
-            "time_zone": _zone_label(rules.utc_offset_minutes),
-            "utc_offset_minutes": rules.utc_offset_minutes,
-        },
-        "totals": totals(connection),
-        "refund_ms": refund_latency(connection),
+        "community": community_view(service.rules),
+        "totals": _totals(connection, tally.settled(connection)),
+        "refund_ms": _refund_latency(connection),
         "intervals": _intervals(service, connection),
         "sessions": _sessions(connection),
         "quarantine": _quarantine(connection),
@@ -51,12 +51,24 @@ def overview(service: Service, connection: Connection) -> dict[str, Any]:
     }
 
 
-def totals(connection: Connection) -> dict[str, Any]:
+def community_view(rules: Rules) -> dict[str, Any]:
+    """Return who the community is, and how its money and its time are written."""
+    return {
+        "id": rules.community_id,
+        "name": rules.name,
+        "currency": rules.currency,
+        "interval_s": rules.interval_s,
+        "time_zone": _zone_label(rules.utc_offset_minutes),
+        "utc_offset_minutes": rules.utc_offset_minutes,
+    }
+
+
+def _totals(connection: Connection, settled: Settled) -> dict[str, Any]:
     """Return the sums over all intervals and sessions so far."""
+    sessions, charged_micros = _session_totals(connection)
     return (
-        _interval_totals(connection)
-        | _session_totals(connection)
-        | _line_totals(connection)
+        _interval_totals(settled, charged_micros)
+        | sessions
         | {
             "chain_transactions": _one(
                 connection,
@@ -67,18 +79,24 @@ def totals(connection: Connection) -> dict[str, Any]:
     )
 
 
-def _interval_totals(connection: Connection) -> dict[str, Any]:
-    row = connection.execute(
-        select(
-            func.count(run.c.interval.distinct()),
-            func.coalesce(func.sum(run.c.traded_wh), 0),
-            func.coalesce(func.sum(run.c.home_to_home_wh), 0),
-        )
-    ).one()
-    return {"intervals": row[0], "traded_wh": row[1], "traded_home_to_home_wh": row[2]}
+def _interval_totals(settled: Settled, charged_micros: int) -> dict[str, Any]:
+    owed = Counter(settled.owed_micros)
+    return {
+        "intervals": settled.intervals,
+        "traded_wh": settled.traded_wh,
+        "traded_home_to_home_wh": settled.home_to_home_wh,
+        "neighbour_micros": str(owed["energy"]),
+        "moved_micros": str(settled.moved_micros + charged_micros),
+        "tolls_micros": str(owed["toll"]),
+        "levy_micros": str(owed["levy"]),
+        "trade_vat_micros": str(owed["vat"]),
+        "residual_micros": str(sum(owed[kind.value] for kind in INVOICED)),
+        "sun_to_cars_wh": settled.sun_to_cars_wh,
+    }
 
 
-def _session_totals(connection: Connection) -> dict[str, Any]:
+def _session_totals(connection: Connection) -> tuple[dict[str, Any], int]:
+    """Return the sums over all sessions, and what was charged in all, in micros."""
     is_open = session.c.state.in_(("open", "charging", "closing", "held"))
     closed = session.c.state == "closed"
     row = connection.execute(
@@ -101,7 +119,7 @@ def _session_totals(connection: Connection) -> dict[str, Any]:
     ).one()
     names = ("deposited_micros", "charged_micros", "refunded_micros", "vat_micros")
     money = {name: str(value) for name, value in zip(names, row[4:8], strict=True)}
-    return {
+    found = {
         "sessions_open": row[0],
         "sessions_closed": row[1],
         "requested_wh": row[2],
@@ -109,46 +127,10 @@ def _session_totals(connection: Connection) -> dict[str, Any]:
         "overrun_micros": str(row[8]),
         **money,
     }
+    return found, int(row[5])
 
 
-def _line_totals(connection: Connection) -> dict[str, Any]:
-    """Return what lines come to; what a correction gives back is taken off."""
-    amount = line.c.amount_micros
-    rows = connection.execute(
-        select(
-            line.c.kind,
-            line.c.rail,
-            func.sum(amount),
-            func.sum(case((line.c.taker == line.c.payee, -amount), else_=amount)),
-        ).group_by(line.c.kind, line.c.rail)
-    ).all()
-    moved = sum(sent for _, rail, sent, _ in rows if rail == "chain")
-    net: Counter[str] = Counter()
-    for kind, _, _, owed in rows:
-        net[kind] += int(owed)
-    charged = _one(
-        connection,
-        select(func.coalesce(func.sum(session.c.charge_micros), 0)).where(
-            session.c.state == "closed"
-        ),
-    )
-    return {
-        "neighbour_micros": str(net["energy"]),
-        "moved_micros": str(moved + charged),
-        "tolls_micros": str(net["toll"]),
-        "levy_micros": str(net["levy"]),
-        "trade_vat_micros": str(net["vat"]),
-        "residual_micros": str(sum(net[kind.value] for kind in INVOICED)),
-        "sun_to_cars_wh": _sun_to_cars(connection),
-    }
-
-
-def _sun_to_cars(connection: Connection) -> int:
-    """Return what stations bought from neighbours, in Wh."""
-    return _one(connection, select(func.coalesce(func.sum(run.c.sun_to_cars_wh), 0)))
-
-
-def refund_latency(connection: Connection) -> dict[str, Any] | None:
+def _refund_latency(connection: Connection) -> dict[str, Any] | None:
     """Return how long refunds took, from StopTransaction received to final, in wall time."""
     taken = [
         row[0]
