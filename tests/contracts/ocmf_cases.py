@@ -108,6 +108,8 @@ SHAPES_REFUSED = [
     ((END, BEGIN), "Ocmf_NoEnd"),
     ((BEGIN, '{"TX":"E","RV":15,"ST":"X"}'), "Ocmf_EnergyUnusable"),
     ((BEGIN, '{"TX":"E","RV":15,"ST":"GG"}'), "Ocmf_EnergyUnusable"),
+    ((BEGIN, '{"TX":"E","RV":15,"ST":"X","EF":""}'), "Ocmf_EnergyUnusable"),
+    ((BEGIN, '{"TX":"E","RV":15,"ST":"X","EF": "t"}'), "Ocmf_EnergyUnusable"),
     ((BEGIN, '{"TX":"E","RV":15,"EF":"E"}'), "Ocmf_EnergyUnusable"),
     ((BEGIN, '{"TX":"E","RV":15,"EF":"tE"}'), "Ocmf_EnergyUnusable"),
     (('{"TX":"B","RV":1,"RU":"kWh"}', '{"TX":"E","RV":2}'), "Ocmf_EnergyUnusable"),

@@ -47,6 +47,20 @@ contract ChargeVault_Bind_Unit_Test is Vault_Test {
         this.closeLater(late, opening);
     }
 
+    function test_GivenTheOperatorsHaveNoBitInCommon() external {
+        address[2] memory operators = [address(type(uint160).max - 0xff), address(0xff)];
+        for (uint32 i = 0; i < operators.length; ++i) {
+            assign(STATION, operators[i]);
+            assertEq(vault.operatorOf(STATION), operators[i]);
+            IChargeVault.Terms memory terms = plain();
+            (terms.operator, terms.purse) = (operators[i], i);
+            close(terms, open(terms), i + 1, 1 hours);
+            assertEq(vault.operatorOf(STATION), operators[i]);
+            assertEq(vault.stationEarned(STATION), CHARGE);
+        }
+        assertEq(vault.earnedOf(operators[0]), CHARGE);
+    }
+
     function closeLater(IChargeVault.Terms memory terms, IChargeVault.Opening memory opening) external {
         close(terms, opening, 56, 1 hours);
     }

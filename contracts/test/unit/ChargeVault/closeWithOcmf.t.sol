@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IMeterRegistry} from "../../../src/interfaces/IMeterRegistry.sol";
 import {Vault_Test} from "../../Vault.t.sol";
 import {IChargeVault} from "../../../src/interfaces/IChargeVault.sol";
@@ -288,6 +289,21 @@ contract ChargeVault_CloseWithOcmf_Unit_Test is Vault_Test {
         attempt(1);
         assertPurse(driver.addr, 1, REFUND, 0);
         assertEq(token.balanceOf(driver.addr), 0);
+    }
+
+    function test_GivenTheTokenCallsBack() external {
+        IChargeVault.Terms memory second = plain();
+        (second.purse, second.salt) = (1, keccak256("second"));
+        IChargeVault.Opening memory itsOpening = open(second);
+        vm.warp(START + 2 hours);
+        bytes memory payload = record(second.idTag, 2, 5500);
+        bytes memory signature = stamp(STATION, payload);
+        bytes memory another = abi.encodeCall(IChargeVault.closeWithOcmf, (second, itsOpening, payload, signature));
+        token.arm(address(vault), another);
+        attempt(1);
+        assertFalse(token.wasLetIn());
+        assertEq(bytes4(token.answer()), ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        vault.closeWithOcmf(second, itsOpening, payload, signature);
     }
 
     function test_GivenTheMeterEarnsForSomebodyElseNow() external {
