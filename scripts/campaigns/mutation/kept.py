@@ -45,7 +45,8 @@ def digest(source: str) -> str:
 
 def checks(*, with_python: bool) -> str:
     """Return a short hash of the checks; who survived others is judged anew by these."""
-    folders = [CONTRACTS / "test", *([ROOT / "tests" / "contracts"] if with_python else [])]
+    python = [ROOT / "tests" / "contracts"] if with_python else []
+    folders = [CONTRACTS / "test", ROOT / "tests" / "vectors", *python]
     hashed = hashlib.sha256()
     for path in sorted(path for folder in folders for path in folder.rglob("*.*")):
         if path.suffix in _READ and path.is_file():
