@@ -17,9 +17,10 @@ from api.market.command import app as market_app
 from api.settings import Settings
 from api.witness import create_witness, serve_witness, watching
 from api.witness_state import WitnessState
-from devnet.__main__ import RunOptions, run
+from devnet.__main__ import run
 from devnet.export import export as export_chain
 from devnet.genesis import ClockProfile
+from devnet.opening import RunOptions
 from devnet.server import listen
 from devnet.store.engines import EngineKind
 from devnet.verify import verify as verify_chain

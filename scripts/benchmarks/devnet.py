@@ -31,7 +31,7 @@ from scripts.benchmarks.measuring import (
     per_second,
     stopwatch_ns,
 )
-from scripts.benchmarks.rivals import comparison
+from scripts.benchmarks.rivals import comparison, ethtester
 from scripts.benchmarks.rows import Baseline, BenchmarkInvalidError, Row, Sense
 from scripts.benchmarks.stage import START_S, Stage
 from scripts.benchmarks.volume import engine
@@ -63,6 +63,7 @@ def run(trial: Trial) -> tuple[Row, ...]:
         _block_number(trial.directory),
         *engine.rows(trial.directory, COMMAND),
         *comparison.rows(trial.directory),
+        *ethtester.rows(COMMAND),
     )
 
 

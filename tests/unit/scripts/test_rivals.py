@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from scripts.benchmarks.measuring import PAGE_BYTES
-from scripts.benchmarks.rivals import comparison, nodes
+from scripts.benchmarks.rivals import comparison, environment, ethtester, nodes
 from scripts.benchmarks.rivals.client import Client, request
 from scripts.benchmarks.rivals.erc20_load import Load, at_once_ns, one_by_one_ns
 from scripts.benchmarks.rows import BenchmarkInvalidError
@@ -122,6 +122,46 @@ class TestRivals:
             node.connect().__exit__(None, None, None)
         with pytest.raises(ConnectionRefusedError):
             Client("127.0.0.1", node.port)
+
+
+class TestInATest:
+    """The chain in a test is held beside eth-tester."""
+
+    def test_transfers_and_asks_for_all_events(self, monkeypatch):
+        measured = ethtester._measured
+        monkeypatch.setattr(ethtester, "_ROUNDS", 1)
+        monkeypatch.setattr(ethtester, "interpreter", lambda folder: folder / "python")
+        monkeypatch.setattr(
+            ethtester,
+            "_measured",
+            lambda command: (
+                measured(command)
+                if "voisin" in command
+                else {"transfers_ns": [7_000_000, 9_000_000, 8_000_000], "events_ns": 10**9}
+            ),
+        )
+        transfers, events = ethtester.rows("bench")
+        assert (transfers.name, events.name) == ("test_erc20_p50_ms", "test_events_ms")
+        assert (transfers.baseline.value, events.baseline.value) == (8, 1_000)
+        assert transfers.value > 0 < events.value
+
+
+class TestEnvironment:
+    def test_is_made_of_its_lock_and_not_again(self, tmp_path):
+        (tmp_path / "requirements.lock").write_text("", encoding="utf-8")
+        python = environment.interpreter(tmp_path)
+        mark = python.parent / "mark"
+        mark.touch()
+        assert environment.interpreter(tmp_path) == python
+        assert mark.exists()
+        (tmp_path / "requirements.lock").write_text("# another", encoding="utf-8")
+        assert environment.interpreter(tmp_path) == python
+        assert not mark.exists()
+
+    def test_says_what_cannot_be_installed(self, tmp_path):
+        (tmp_path / "requirements.lock").write_text("none==1 --hash=sha256:0\n", encoding="utf-8")
+        with pytest.raises(BenchmarkInvalidError, match=r"requirements\.lock failed"):
+            environment.interpreter(tmp_path)
 
 
 class TestClient:
