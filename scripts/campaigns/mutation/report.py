@@ -56,9 +56,12 @@ def faults(found: Mapping[str, str]) -> list[str]:
 def page(found: Mapping[str, str], command: str) -> str:
     """Return the page of figures that a command gave, with the survivors by the reason of each."""
     survivors = [name for name, noticed in found.items() if noticed == "nobody"]
-    lines = []
+    patterns: dict[str, list[str]] = {}
     for pattern, reason in reasons("mutants").items():
-        explained = sorted(set(survivors).difference(unexplained(survivors, [pattern])[0]))
+        patterns.setdefault(reason, []).append(pattern)
+    lines = []
+    for reason, alike in patterns.items():
+        explained = sorted(set(survivors).difference(unexplained(survivors, alike)[0]))
         if explained:
             lines += [f"**{reason}**", "", *(f"- `{one}`" for one in explained), ""]
     new, _ = unexplained(survivors, reasons("mutants"))

@@ -153,13 +153,17 @@ class TestReport:
     def test_asks_for_no_survivor_of_what_was_not_judged(self):
         assert report.faults({"A.sol: x": "", "B.sol: z": ""}) == []
 
-    def test_says_the_survivors_of_each_reason(self):
-        found = {"A.sol: x": "nobody", "B.sol: y": "nobody", "B.sol: z": "nobody", "C.sol: c": ""}
+    def test_says_the_survivors_of_each_reason(self, monkeypatch):
+        known = {"A.sol: x": "The same.", "B.sol: *": "Slower.", "A.sol: w": "The same."}
+        monkeypatch.setattr(report, "reasons", lambda _: known)
+        survivors = ("A.sol: x", "B.sol: y", "B.sol: z", "A.sol: w")
+        found = {**dict.fromkeys(survivors, "nobody"), "C.sol: c": ""}
         page = report.page(found, "scripts/prove --mutate --write")
         assert "These figures: `scripts/prove --mutate --write`." in page
         assert page.split("## Survivors\n\n")[1].split("\n") == [
             "**The same.**",
             "",
+            "- `A.sol: w`",
             "- `A.sol: x`",
             "",
             "**Slower.**",
