@@ -1,6 +1,6 @@
 """Measure gas: exact, from receipts, of transactions whose counters and balances exist already."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -31,9 +31,19 @@ class Measured:
     """What each of its transactions was paid for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What was done on one chain."""
+
+    acts: tuple[Measured, ...]
+    """What is measured."""
+    mined: tuple[Mined, ...]
+    """Every transaction, in order; what is there before an act counts too."""
+
+
 def run(trial: Trial) -> tuple[Row, ...]:
     """Return the rows of gas and write the page of gas."""
-    found = measure(trial.directory)
+    found = acts_of(measure(trial.directory))
     gas_page.PAGE.write_text(page(found), encoding="utf-8")
     return tuple(
         Row(
@@ -52,25 +62,25 @@ def page(found: tuple[Measured, ...]) -> str:
     return gas_page.page((one.act.name, one.act.gas, one.act.share, one.parts) for one in found)
 
 
-def measure(directory: Path) -> tuple[Measured, ...]:
+def measure(directory: Path) -> tuple[Campaign, ...]:
     """Do everything once, each contract on a chain of its own."""
-    return tuple(one for number in range(len(_ACTS)) for one in _measured(directory, number)[0])
+    return tuple(_campaign(directory / f"gas-{number}", acts) for number, acts in enumerate(_ACTS))
 
 
-def transactions(directory: Path, number: int) -> list[Mined]:
-    """Return every transaction of the measuring on one of its chains, in order."""
-    return _measured(directory, number)[1]
+def acts_of(campaigns: Iterable[Campaign]) -> tuple[Measured, ...]:
+    """Return the acts of all chains."""
+    return tuple(one for campaign in campaigns for one in campaign.acts)
 
 
-def _measured(directory: Path, number: int) -> tuple[list[Measured], list[Mined]]:
+def _campaign(directory: Path, acts: Callable[[Stage], Iterator[Act]]) -> Campaign:
     clock = ReplayClock(START_S)
-    devnet = Devnet.open(directory / f"gas-{number}", Genesis(CHAIN_ID, START_S), clock)
+    devnet = Devnet.open(directory, Genesis(CHAIN_ID, START_S), clock)
     try:
         stage = Stage(devnet, clock)
-        acts = list(_ACTS[number](stage))
-        found = [
-            Measured(act, tuple(parts_of(devnet, mined) for mined in act.mined)) for act in acts
-        ]
-        return found, stage.mined
+        found = tuple(
+            Measured(act, tuple(parts_of(devnet, mined) for mined in act.mined))
+            for act in tuple(acts(stage))
+        )
+        return Campaign(found, tuple(stage.mined))
     finally:
         devnet.close()

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,12 +42,24 @@ KINDS = {ANNA: "gateway", BEN: "gateway", HEAD: "feeder"}
 STRANGER = (8).to_bytes(32)
 
 
+@cache
+def empty_database():
+    """Return a database with its tables, made once: to make them takes longer than a test."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "voisin.sqlite"
+        engine = open_engine(path)
+        migrate(engine, "ledger", ledger_tables)
+        migrate(engine, "settlement", metadata)
+        engine.dispose()
+        return path.read_bytes()
+
+
 @contextmanager
 def street(directory, meters=(ANNA, BEN)):
     """A service with two homes, the third hour settled, and six hours gone."""
-    engine = open_engine(Path(directory) / "voisin.sqlite")
-    migrate(engine, "ledger", ledger_tables)
-    migrate(engine, "settlement", metadata)
+    path = Path(directory) / "voisin.sqlite"
+    path.write_bytes(empty_database())
+    engine = open_engine(path)
     with engine.begin() as connection:
         connection.execute(party.insert(), [{"id": "anna", "role": "prosumer"}])
     rules = SimpleNamespace(

@@ -1,8 +1,12 @@
-"""Gas is exact: budgets that may only fall, and a page that says what was measured."""
+"""Gas is exact: budgets that may only fall, a page that says them, and another node that agrees."""
+
+from time import monotonic, sleep
 
 import pytest
 
 from scripts.benchmarks import gas
+from scripts.benchmarks.rivals.nodes import ANVIL, running
+from scripts.benchmarks.stage import START_S
 from scripts.benchmarks.volume import gas_page
 from scripts.benchmarks.volume.gas_parts import NOTHING
 
@@ -21,9 +25,17 @@ BUDGETS = {
 }
 
 
+ANVIL_OPTIONS = ("--base-fee", "0", "--gas-price", "0", "--hardfork", "osaka")
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def campaigns(tmp_path_factory):
     return gas.measure(tmp_path_factory.mktemp("gas"))
+
+
+@pytest.fixture(scope="module")
+def found(campaigns):
+    return gas.acts_of(campaigns)
 
 
 class TestBudget:
@@ -62,3 +74,28 @@ class TestBaseline:
 
 def test_the_page_says_what_was_measured(found):
     assert gas_page.PAGE.read_text(encoding="utf-8") == gas.page(found)
+
+
+def mined_receipt(client, name):
+    """Return the receipt of a transaction, which anvil mines a moment after it has taken it."""
+    until_s = monotonic() + 10
+    while monotonic() < until_s:
+        receipt = client.call("eth_getTransactionReceipt", name)
+        if receipt is not None:
+            return receipt
+        sleep(0.001)
+    raise AssertionError(f"anvil never mined {name}")
+
+
+@pytest.mark.parametrize("number", range(2), ids=["vault", "trade"])
+def test_anvil_asks_the_same_gas_for_every_transaction(campaigns, number, tmp_path):
+    mined = campaigns[number].mined
+    assert len(mined) > 100
+    options = (*ANVIL_OPTIONS, "--timestamp", str(START_S))
+    with running(ANVIL, tmp_path, *options) as node, node.connect() as client:
+        for one in mined:
+            client.call("evm_setNextBlockTimestamp", one.block.header.timestamp)
+            name = client.call("eth_sendRawTransaction", "0x" + one.transaction.raw.hex())
+            receipt = mined_receipt(client, name)
+            assert int(receipt["status"], 16) == 1
+            assert int(receipt["gasUsed"], 16) == one.gas_used
