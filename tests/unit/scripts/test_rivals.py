@@ -146,22 +146,18 @@ class TestInATest:
         assert transfers.value > 0 < events.value
 
 
-class TestEnvironment:
-    def test_is_made_of_its_lock_and_not_again(self, tmp_path):
-        (tmp_path / "requirements.lock").write_text("", encoding="utf-8")
-        python = environment.interpreter(tmp_path)
-        mark = python.parent / "mark"
-        mark.touch()
-        assert environment.interpreter(tmp_path) == python
-        assert mark.exists()
-        (tmp_path / "requirements.lock").write_text("# another", encoding="utf-8")
-        assert environment.interpreter(tmp_path) == python
-        assert not mark.exists()
-
-    def test_says_what_cannot_be_installed(self, tmp_path):
-        (tmp_path / "requirements.lock").write_text("none==1 --hash=sha256:0\n", encoding="utf-8")
-        with pytest.raises(BenchmarkInvalidError, match=r"requirements\.lock failed"):
-            environment.interpreter(tmp_path)
+def test_an_environment_is_made_of_its_lock_and_not_again(tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("", encoding="utf-8")
+    python = environment.interpreter(tmp_path)
+    mark = python.parent / "mark"
+    mark.touch()
+    assert environment.interpreter(tmp_path) == python
+    assert mark.exists()
+    lock.write_text("none==1 --hash=sha256:0\n", encoding="utf-8")
+    with pytest.raises(BenchmarkInvalidError, match=r"requirements\.lock failed"):
+        environment.interpreter(tmp_path)
+    assert not mark.exists()
 
 
 class TestClient:
