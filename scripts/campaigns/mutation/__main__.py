@@ -30,6 +30,7 @@ from scripts.proving.running import ROOT
 _STATE: Final = ROOT / ".voisin" / "mutants.jsonl"
 _ORDER: Final = 20_251_014
 _NO_CODE: Final = "src/interfaces/"
+_ALL: Final = "*"
 
 
 class Campaign:
@@ -90,7 +91,7 @@ class Campaign:
 
 
 def main(
-    only: Annotated[str, typer.Option(help="Sources, as src/libraries/*.")] = "*",
+    only: Annotated[str, typer.Option(help="Sources, as src/libraries/*.")] = _ALL,
     minutes: Annotated[int, typer.Option(min=0, help="When to stop, if not done.")] = 600,
     jobs: Annotated[int, typer.Option(min=1, help="Faults at once.")] = 2,
     *,
@@ -102,9 +103,13 @@ def main(
 
     Raises
     ------
+    typer.BadParameter
+        If the page shall be written of some sources only.
     typer.Exit
         If a survivor has no reason, or a reason no survivor.
     """
+    if write and only != _ALL:
+        raise typer.BadParameter("the page tells of all sources; leave out --only")
     campaign = Campaign(with_python=python)
     found = campaign.found(only)
     waiting = [one for one in campaign.faults if found.get(one.mutant.name) == ""]
@@ -116,7 +121,7 @@ def main(
         command = f"scripts/prove --mutate{'' if python else ' --no-python'} --write"
         report.PAGE.write_text(report.page(found, command), encoding="utf-8")
     typer.echo(report.table(found))
-    if faults := report.faults(found):
+    if faults := report.faults(found, every_source=only == _ALL):
         typer.echo("\n".join(faults), err=True)
         raise typer.Exit(1)
 

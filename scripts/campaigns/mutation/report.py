@@ -43,11 +43,11 @@ def table(found: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def faults(found: Mapping[str, str]) -> list[str]:
+def faults(found: Mapping[str, str], *, every_source: bool) -> list[str]:
     """Return survivors without a reason, and reasons without a survivor of what was judged."""
     survivors = [name for name, noticed in found.items() if noticed == "nobody"]
     new, unused = unexplained(survivors, reasons("mutants"))
-    is_whole = "" not in found.values()
+    is_whole = every_source and "" not in found.values()
     stale = [one for one in unused if found.get(one, "") or is_whole]
     lines = [f"survived: {one}" for one in new]
     return lines + [f"has a reason, but no survivor: {one}" for one in stale]

@@ -1,7 +1,9 @@
 """The faults that a campaign makes in the contracts, and what it says of them."""
 
 import pytest
+import typer
 
+from scripts.campaigns.mutation import __main__ as command
 from scripts.campaigns.mutation import report
 from scripts.campaigns.mutation.faults import mutants
 from scripts.campaigns.mutation.kept import Judgments
@@ -140,22 +142,39 @@ class TestReport:
 
     def test_finds_no_fault_in_an_explained_survivor(self):
         found = {"A.sol: x": "nobody", "A.sol: y": "forge", "B.sol: z": "nobody"}
-        assert report.faults(found) == []
+        assert report.faults(found, every_source=True) == []
 
     def test_finds_survivors_without_a_reason_and_reasons_without_a_survivor(self):
         found = {"A.sol: x": "python", "A.sol: y": "nobody", "B.sol: z": "forge"}
-        assert report.faults(found) == [
+        assert report.faults(found, every_source=True) == [
             "survived: A.sol: y",
             "has a reason, but no survivor: A.sol: x",
             "has a reason, but no survivor: B.sol: *",
         ]
 
     def test_asks_for_no_survivor_of_what_was_not_judged(self):
-        assert report.faults({"A.sol: x": "", "B.sol: z": ""}) == []
+        assert report.faults({"A.sol: x": "", "B.sol: z": ""}, every_source=True) == []
 
-    def test_says_the_survivors_of_each_reason(self, monkeypatch):
+    def test_asks_for_no_survivor_in_another_source(self):
+        assert report.faults({"A.sol: x": "nobody"}, every_source=False) == []
+
+    def test_still_says_which_reason_of_a_judged_fault_is_stale(self):
+        [stale] = report.faults({"A.sol: x": "forge"}, every_source=False)
+        assert stale == "has a reason, but no survivor: A.sol: x"
+
+
+def test_writes_no_page_of_some_sources():
+    with pytest.raises(typer.BadParameter, match="all sources"):
+        command.main("src/types/*", write=True)
+
+
+class TestPage:
+    @pytest.fixture(autouse=True)
+    def known(self, monkeypatch):
         known = {"A.sol: x": "The same.", "B.sol: *": "Slower.", "A.sol: w": "The same."}
         monkeypatch.setattr(report, "reasons", lambda _: known)
+
+    def test_says_the_survivors_of_each_reason(self):
         survivors = ("A.sol: x", "B.sol: y", "B.sol: z", "A.sol: w")
         found = {**dict.fromkeys(survivors, "nobody"), "C.sol: c": ""}
         page = report.page(found, "scripts/prove --mutate --write")
