@@ -22,8 +22,16 @@ from devnet.genesis import ClockProfile
 from devnet.node.chain import Devnet
 from devnet.opening import RunOptions, open_node
 from devnet.rpc.dispatch import respond
+from ledger.errors import WrongState
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the directory in it has a name of its own
+
+
+class SnapshotGoneError(WrongState):
+    """The chain was taken back behind a snapshot that was to be returned to."""
+
+    def __init__(self) -> None:
+        super().__init__("snapshot_gone", "the chain went back further than to this snapshot")
 
 
 class InProcessWeb3Provider(JSONBaseProvider):
@@ -91,12 +99,20 @@ def open_web3(directory: Path | None = None, chain_id: int = 31_337) -> Iterator
 
 @contextmanager
 def taken_back(web3: Web3) -> Iterator[None]:
-    """Take back at the end whatever happened on the chain meanwhile, so that tests do not meet."""
+    """
+    Take back at the end whatever happened on the chain meanwhile, so that tests do not meet.
+
+    Raises
+    ------
+    SnapshotGoneError
+        If the chain went back further meanwhile, so that nothing can be said of what is left.
+    """
     snapshot = _asked(web3, "evm_snapshot")
     try:
         yield
     finally:
-        _asked(web3, "evm_revert", snapshot)
+        if not _asked(web3, "evm_revert", snapshot):
+            raise SnapshotGoneError
 
 
 def _asked(web3: Web3, method: str, *params: object) -> object:

@@ -12,7 +12,7 @@ from web3.exceptions import Web3RPCError
 from devnet import testing
 from devnet.keys import public_accounts
 from devnet.rpc.dispatch import MAX_BATCH
-from devnet.testing import open_web3, taken_back
+from devnet.testing import SnapshotGoneError, open_web3, taken_back
 
 ROOT = Path(__file__).parents[3]
 HOW_TO = ROOT / "docs" / "how-to" / "run-a-devnet.md"
@@ -97,6 +97,12 @@ def test_takes_back_within_what_is_taken_back(web3):
             pay(web3)
         assert web3.eth.block_number == 1
     assert web3.eth.block_number == 0
+
+
+def test_says_so_if_the_chain_went_back_further_meanwhile(web3):
+    earlier = web3.provider.make_request("evm_snapshot", [])["result"]
+    with pytest.raises(SnapshotGoneError), taken_back(web3):
+        web3.provider.make_request("evm_revert", [earlier])
 
 
 def test_goes_on_with_a_chain_that_is_kept(tmp_path):

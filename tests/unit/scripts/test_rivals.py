@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from scripts.benchmarks.measuring import PAGE_BYTES
 from scripts.benchmarks.rivals import comparison, environment, ethtester, nodes
+from scripts.benchmarks.rivals.bare import BLOCK_BYTES
 from scripts.benchmarks.rivals.client import Client, request
 from scripts.benchmarks.rivals.erc20_load import Load, at_once_ns, one_by_one_ns
 from scripts.benchmarks.rows import BenchmarkInvalidError
@@ -106,7 +106,7 @@ class TestRivals:
     def test_a_node_without_a_chain_still_writes_before_it_answers(self, tmp_path, load):
         with nodes.running(nodes.BARE, tmp_path) as node, node.connect() as client:
             assert len(one_by_one_ns(client, load.lone)) == 2
-            assert (tmp_path / "bare.log").stat().st_size == 2 * PAGE_BYTES
+            assert (tmp_path / "bare.log").stat().st_size == 2 * BLOCK_BYTES
 
     def test_says_so_when_a_node_does_not_answer(self, monkeypatch, tmp_path):
         monkeypatch.setattr(nodes, "_command", lambda *_: ["false"])
